@@ -1,0 +1,1 @@
+//! cgroup v2: find container cgroups and turn their files into numbers.

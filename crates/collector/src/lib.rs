@@ -1,0 +1,1 @@
+//! The recorder: reads every container each tick and writes crash-safe Parquet.

@@ -1,0 +1,1 @@
+//! The lab on this machine: record and look, and inspect what was recorded.

@@ -1,0 +1,79 @@
+//! Rates, defined once for the reader, SQL and roll-ups (DATA.md section 2, "Rates").
+
+/// The longest gap between the `time`s of two rows over which a rate is still made, in
+/// milliseconds: `max(3 s, 3 intervals)`.
+#[must_use]
+pub const fn max_gap_ms(interval_ms: i64) -> i64 {
+    if interval_ms > 1000 {
+        3 * interval_ms
+    } else {
+        3000
+    }
+}
+
+/// When a row was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReadAt {
+    /// The row's `time`, milliseconds UTC.
+    pub time_ms: i64,
+    /// The row's `read_offset_us`.
+    pub offset_us: i64,
+}
+
+/// The seconds between two reads, if a rate may be made over them.
+///
+/// The gap is judged by the rows' grid times and measured by the real reads.
+#[must_use]
+pub fn step_seconds(earlier: ReadAt, later: ReadAt, interval_ms: i64) -> Option<f64> {
+    let gap_ms = later.time_ms.checked_sub(earlier.time_ms)?;
+    if gap_ms <= 0 || gap_ms > max_gap_ms(interval_ms) {
+        return None;
+    }
+    let elapsed_us = gap_ms * 1000 + later.offset_us - earlier.offset_us;
+    #[expect(clippy::cast_precision_loss, reason = "a few seconds in microseconds")]
+    (elapsed_us > 0).then_some(elapsed_us as f64 / 1e6)
+}
+
+/// The increase of a counter between two rows; `None` when it fell (a reset).
+#[must_use]
+pub fn increase(earlier: i64, later: i64) -> Option<f64> {
+    let increase = later.checked_sub(earlier)?;
+    #[expect(clippy::cast_precision_loss, reason = "an increase, not a total")]
+    (increase >= 0).then_some(increase as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(time_ms: i64, offset_us: i64) -> ReadAt {
+        ReadAt { time_ms, offset_us }
+    }
+
+    #[test]
+    fn real_read_times_make_the_rate() {
+        assert_eq!(step_seconds(at(0, 100), at(1000, 200_100), 1000), Some(1.2));
+    }
+
+    #[test]
+    fn a_long_gap_gives_no_rate() {
+        assert!(step_seconds(at(0, 0), at(3000, 9), 1000).is_some());
+        assert_eq!(step_seconds(at(0, 0), at(4000, 0), 1000), None);
+        assert!(step_seconds(at(0, 0), at(180_000, 0), 60_000).is_some());
+        assert_eq!(step_seconds(at(0, 0), at(180_001, 0), 60_000), None);
+    }
+
+    #[test]
+    fn time_that_stands_or_runs_back_gives_no_rate() {
+        assert_eq!(step_seconds(at(1000, 0), at(1000, 5), 1000), None);
+        assert_eq!(step_seconds(at(1000, 0), at(0, 0), 1000), None);
+        assert_eq!(step_seconds(at(0, 2_000_000), at(1000, 0), 1000), None);
+    }
+
+    #[test]
+    fn a_counter_that_fell_was_reset() {
+        assert_eq!(increase(5, 7), Some(2.0));
+        assert_eq!(increase(7, 5), None);
+        assert_eq!(increase(i64::MIN, i64::MAX), None);
+    }
+}

@@ -1,0 +1,433 @@
+//! What can be shown: every stored metric and the signals derived from several of them.
+//!
+//! A derived signal's id is a metric id like any other. Its formula is data, so that the reader,
+//! roll-ups and SQL views all compute the same thing.
+
+use crate::catalogue::{Category, Kind, Metric, MetricDef, Unit};
+use crate::rate::{ReadAt, increase, step_seconds};
+use serde::Serialize;
+
+/// How a derived signal is computed from the stored columns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Formula {
+    /// `100 x increase(part) / increase(whole)`; null when the whole stood still.
+    PercentOfIncrease {
+        /// The counter of the part.
+        part: Metric,
+        /// The counter of the whole.
+        whole: Metric,
+    },
+    /// The rate of a microsecond counter in milliseconds per second.
+    MsPerSecond(Metric),
+    /// The rate of a microsecond counter as percent of the time.
+    PercentOfTime(Metric),
+    /// `100 x value / limit`, the limit being another column.
+    PercentOf {
+        /// The gauge.
+        value: Metric,
+        /// What it is judged against.
+        limit: Metric,
+    },
+    /// `100 x cpu_usage_millicores / (1000 x quota / period)`.
+    PercentOfCpuQuota,
+    /// `value - part`, not below 0.
+    Difference {
+        /// The gauge.
+        value: Metric,
+        /// What is taken off.
+        part: Metric,
+    },
+}
+
+/// One derived signal.
+#[derive(Debug, Clone, Copy)]
+pub struct DerivedDef {
+    /// The id everywhere.
+    pub name: &'static str,
+    /// What a person calls it.
+    pub title: &'static str,
+    /// The group it is listed under.
+    pub category: Category,
+    /// The unit of the result.
+    pub unit: Unit,
+    /// One sentence for a person.
+    pub help: &'static str,
+    /// The stored limit it is judged against, where it has the same unit.
+    pub limit: Option<Metric>,
+    /// How it is computed.
+    pub formula: Formula,
+}
+
+/// Every derived signal.
+pub static DERIVED: &[DerivedDef] = &[
+    DerivedDef {
+        name: "cpu_throttled_percent",
+        title: "CPU throttled",
+        category: Category::Cpu,
+        unit: Unit::Percent,
+        help: "Share of the quota periods in which the cgroup ran out of quota.",
+        limit: None,
+        formula: Formula::PercentOfIncrease {
+            part: Metric::CpuNrThrottled,
+            whole: Metric::CpuNrPeriods,
+        },
+    },
+    DerivedDef {
+        name: "cpu_throttled_ms_per_s",
+        title: "CPU time lost to throttling",
+        category: Category::Cpu,
+        unit: Unit::MsPerSecond,
+        help: "Time held back for lack of quota in each second, summed over CPUs.",
+        limit: None,
+        formula: Formula::MsPerSecond(Metric::CpuThrottledUsec),
+    },
+    DerivedDef {
+        name: "cpu_percent_of_limit",
+        title: "CPU of limit",
+        category: Category::Cpu,
+        unit: Unit::Percent,
+        help: "CPU usage as a share of the quota.",
+        limit: None,
+        formula: Formula::PercentOfCpuQuota,
+    },
+    DerivedDef {
+        name: "cpu_percent_of_request",
+        title: "CPU of request",
+        category: Category::Cpu,
+        unit: Unit::Percent,
+        help: "CPU usage as a share of what the pod specification requests.",
+        limit: None,
+        formula: Formula::PercentOf {
+            value: Metric::CpuUsageMillicores,
+            limit: Metric::CpuRequestMillicores,
+        },
+    },
+    DerivedDef {
+        name: "memory_working_set",
+        title: "Memory working set",
+        category: Category::Memory,
+        unit: Unit::Bytes,
+        help: "memory_current less the inactive page cache: what the kernel cannot simply drop.",
+        limit: Some(Metric::MemoryMax),
+        formula: Formula::Difference {
+            value: Metric::MemoryCurrent,
+            part: Metric::MemoryInactiveFile,
+        },
+    },
+    DerivedDef {
+        name: "memory_percent_of_limit",
+        title: "Memory of limit",
+        category: Category::Memory,
+        unit: Unit::Percent,
+        help: "memory_current as a share of memory_max.",
+        limit: None,
+        formula: Formula::PercentOf {
+            value: Metric::MemoryCurrent,
+            limit: Metric::MemoryMax,
+        },
+    },
+    psi(
+        "cpu_psi_some_percent",
+        "CPU pressure, some",
+        Category::Cpu,
+        Metric::CpuPsiSomeUsec,
+        "Share of the time in which at least one task waited for a CPU.",
+    ),
+    psi(
+        "cpu_psi_full_percent",
+        "CPU pressure, full",
+        Category::Cpu,
+        Metric::CpuPsiFullUsec,
+        "Share of the time in which every non-idle task waited for a CPU.",
+    ),
+    psi(
+        "memory_psi_some_percent",
+        "Memory pressure, some",
+        Category::Memory,
+        Metric::MemoryPsiSomeUsec,
+        "Share of the time in which at least one task waited for memory.",
+    ),
+    psi(
+        "memory_psi_full_percent",
+        "Memory pressure, full",
+        Category::Memory,
+        Metric::MemoryPsiFullUsec,
+        "Share of the time in which every non-idle task waited for memory.",
+    ),
+    psi(
+        "io_psi_some_percent",
+        "I/O pressure, some",
+        Category::Io,
+        Metric::IoPsiSomeUsec,
+        "Share of the time in which at least one task waited for I/O.",
+    ),
+    psi(
+        "io_psi_full_percent",
+        "I/O pressure, full",
+        Category::Io,
+        Metric::IoPsiFullUsec,
+        "Share of the time in which every non-idle task waited for I/O.",
+    ),
+];
+
+const fn psi(
+    name: &'static str,
+    title: &'static str,
+    category: Category,
+    total: Metric,
+    help: &'static str,
+) -> DerivedDef {
+    DerivedDef {
+        name,
+        title,
+        category,
+        unit: Unit::Percent,
+        help,
+        limit: None,
+        formula: Formula::PercentOfTime(total),
+    }
+}
+
+/// A metric id as the API takes it: a stored metric or a derived signal.
+#[derive(Debug, Clone, Copy)]
+pub enum Signal {
+    /// A stored column; a cumulative one is shown as its rate.
+    Stored(&'static MetricDef, Metric),
+    /// A signal computed from columns.
+    Derived(&'static DerivedDef),
+}
+
+/// What a person is told of a signal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct SignalInfo {
+    /// The id.
+    pub id: &'static str,
+    /// The friendly name.
+    pub title: &'static str,
+    /// The group.
+    pub category: Category,
+    /// `gauge`, `counter` or `accumulated` as stored; derived signals are gauges.
+    pub kind: Kind,
+    /// The unit as shown: of the rate where the metric is cumulative.
+    pub unit: Unit,
+    /// One sentence.
+    pub help: &'static str,
+    /// The id of the limit it is judged against.
+    pub limit: Option<&'static str>,
+    /// Whether it is computed rather than stored.
+    pub derived: bool,
+}
+
+/// One row as a formula sees it.
+#[derive(Debug, Clone, Copy)]
+pub struct Point<'a> {
+    /// When it was read.
+    pub at: ReadAt,
+    /// The columns named by [`Signal::inputs`], in that order.
+    pub inputs: &'a [Option<i64>],
+}
+
+impl Signal {
+    /// Every signal: stored metrics in column order, then derived ones.
+    pub fn all() -> impl Iterator<Item = Self> {
+        Metric::ALL
+            .into_iter()
+            .map(|metric| Self::Stored(metric.def(), metric))
+            .chain(DERIVED.iter().map(Self::Derived))
+    }
+
+    /// The signal with that id.
+    #[must_use]
+    pub fn from_id(id: &str) -> Option<Self> {
+        Self::all().find(|signal| signal.id() == id)
+    }
+
+    /// The id.
+    #[must_use]
+    pub const fn id(self) -> &'static str {
+        match self {
+            Self::Stored(def, _) => def.name,
+            Self::Derived(def) => def.name,
+        }
+    }
+
+    /// What a person is told.
+    #[must_use]
+    pub fn info(self) -> SignalInfo {
+        match self {
+            Self::Stored(def, _) => SignalInfo {
+                id: def.name,
+                title: def.title,
+                category: def.category,
+                kind: def.kind,
+                unit: if def.kind.is_cumulative() {
+                    def.unit.per_second()
+                } else {
+                    def.unit
+                },
+                help: def.help,
+                limit: def.limit.map(Metric::name),
+                derived: false,
+            },
+            Self::Derived(def) => SignalInfo {
+                id: def.name,
+                title: def.title,
+                category: def.category,
+                kind: Kind::Gauge,
+                unit: def.unit,
+                help: def.help,
+                limit: def.limit.map(Metric::name),
+                derived: true,
+            },
+        }
+    }
+
+    /// The columns that [`Signal::eval`] needs, in the order of [`Point::inputs`].
+    #[must_use]
+    pub fn inputs(self) -> Vec<Metric> {
+        match self {
+            Self::Stored(_, metric) => vec![metric],
+            Self::Derived(def) => match def.formula {
+                Formula::PercentOfIncrease { part, whole } => vec![part, whole],
+                Formula::MsPerSecond(metric) | Formula::PercentOfTime(metric) => vec![metric],
+                Formula::PercentOf { value, limit } => vec![value, limit],
+                Formula::PercentOfCpuQuota => vec![
+                    Metric::CpuUsageMillicores,
+                    Metric::CpuQuotaUsec,
+                    Metric::CpuPeriodUsec,
+                ],
+                Formula::Difference { value, part } => vec![value, part],
+            },
+        }
+    }
+
+    /// The value at `later`, as shown: a rate where the signal is made of counters.
+    ///
+    /// `earlier` is the previous row of the same instance and clock epoch. `None` is "no data".
+    #[must_use]
+    pub fn eval(
+        self,
+        earlier: Option<Point<'_>>,
+        later: Point<'_>,
+        interval_ms: i64,
+    ) -> Option<f64> {
+        let now = |input: usize| later.inputs.get(input).copied().flatten();
+        let gained = |input: usize| {
+            let before = earlier?.inputs.get(input).copied().flatten()?;
+            increase(before, now(input)?)
+        };
+        let rate = |input: usize| {
+            let seconds = step_seconds(earlier?.at, later.at, interval_ms)?;
+            Some(gained(input)? / seconds)
+        };
+        match self {
+            Self::Stored(def, _) if def.kind.is_cumulative() => rate(0),
+            Self::Stored(..) => now(0).map(float),
+            Self::Derived(def) => match def.formula {
+                Formula::PercentOfIncrease { .. } => {
+                    step_seconds(earlier?.at, later.at, interval_ms)?;
+                    let whole = gained(1)?;
+                    (whole > 0.0).then_some(100.0 * gained(0)? / whole)
+                }
+                Formula::MsPerSecond(_) => rate(0).map(|usec_per_s| usec_per_s / 1e3),
+                Formula::PercentOfTime(_) => rate(0).map(|usec_per_s| usec_per_s / 1e4),
+                Formula::PercentOf { .. } => percent(now(0)?, float(now(1)?)),
+                Formula::PercentOfCpuQuota => {
+                    percent(now(0)?, 1000.0 * float(now(1)?) / float(now(2)?))
+                }
+                Formula::Difference { .. } => Some(float(now(0)?.saturating_sub(now(1)?).max(0))),
+            },
+        }
+    }
+}
+
+fn percent(value: i64, limit: f64) -> Option<f64> {
+    (limit > 0.0).then(|| 100.0 * float(value) / limit)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "display needs 53 bits at most")]
+fn float(value: i64) -> f64 {
+    value as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn eval(id: &str, before: &[Option<i64>], after: &[Option<i64>]) -> Option<f64> {
+        let signal = Signal::from_id(id).expect("known id");
+        assert_eq!(signal.inputs().len(), after.len(), "{id}");
+        let at = |time_ms| ReadAt {
+            time_ms,
+            offset_us: 0,
+        };
+        let earlier = Point {
+            at: at(0),
+            inputs: before,
+        };
+        signal.eval(
+            Some(earlier),
+            Point {
+                at: at(2000),
+                inputs: after,
+            },
+            1000,
+        )
+    }
+
+    #[test]
+    fn ids_are_unique() {
+        let mut ids: Vec<_> = Signal::all().map(Signal::id).collect();
+        ids.sort_unstable();
+        let all = ids.len();
+        ids.dedup();
+        assert_eq!(ids.len(), all);
+    }
+
+    #[test]
+    fn formulas() {
+        let some = |list: &[i64]| list.iter().copied().map(Some).collect::<Vec<_>>();
+        let check = |id, before: &[i64], after: &[i64], want| {
+            assert_eq!(eval(id, &some(before), &some(after)), want, "{id}");
+        };
+        check("memory_current", &[1], &[7], Some(7.0));
+        check("io_read_bytes", &[100], &[300], Some(100.0));
+        check("io_read_bytes", &[300], &[100], None);
+        check("cpu_throttled_percent", &[5, 10], &[8, 20], Some(30.0));
+        check("cpu_throttled_percent", &[5, 10], &[5, 10], None);
+        check("cpu_throttled_ms_per_s", &[0], &[500_000], Some(250.0));
+        check("cpu_psi_some_percent", &[0], &[500_000], Some(25.0));
+        check(
+            "cpu_percent_of_limit",
+            &[0, 0, 0],
+            &[100, 20_000, 100_000],
+            Some(50.0),
+        );
+        check("cpu_percent_of_request", &[0, 0], &[100, 0], None);
+        check("memory_percent_of_limit", &[0, 0], &[50, 200], Some(25.0));
+        check("memory_working_set", &[0, 0], &[50, 20], Some(30.0));
+        check("memory_working_set", &[0, 0], &[20, 50], Some(0.0));
+    }
+
+    #[test]
+    fn a_missing_input_gives_no_data() {
+        for signal in Signal::all() {
+            let nothing = vec![None; signal.inputs().len()];
+            assert_eq!(
+                eval(signal.id(), &nothing, &nothing),
+                None,
+                "{}",
+                signal.id()
+            );
+        }
+    }
+
+    #[test]
+    fn what_a_person_is_told() {
+        let list: Vec<_> = DERIVED
+            .iter()
+            .map(|def| Signal::Derived(def).info())
+            .collect();
+        insta::assert_json_snapshot!(list);
+    }
+}

@@ -1,0 +1,1 @@
+//! /proc/<pid>: bytes to numbers per container, and the PSS budget.

@@ -1,0 +1,1 @@
+//! What lies on disk: spool, segments, partition layout, recovery, retention and the reader.

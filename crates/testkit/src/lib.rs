@@ -1,0 +1,1 @@
+//! Fake cgroup trees and /proc folders for hermetic tests.

@@ -1,0 +1,1 @@
+//! HTTP API over the stored data, and the page that shows it.

@@ -1,0 +1,1 @@
+//! The browser UI, built from TypeScript and embedded as one page.
