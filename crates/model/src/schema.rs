@@ -107,7 +107,7 @@ pub fn table_schema(table: Table) -> Schema {
     fields.push(int(column::RESTART_COUNT));
     match table {
         Table::Metrics | Table::Pods | Table::Node => {
-            fields.extend(table.metrics().map(|metric| int(metric.name())))
+            fields.extend(table.metrics().map(|metric| int(metric.name())));
         }
         Table::Events => fields.push(text(column::DETAIL)),
     }
