@@ -353,29 +353,6 @@ impl Metric {
     }
 }
 
-/// The catalogue as a Markdown table, for the documentation.
-#[must_use]
-pub fn markdown() -> String {
-    let mut out = String::from(
-        "| metric | title | kind | unit | source | judged against | what it says |\n|---|---|---|---|---|---|---|\n",
-    );
-    for metric in Metric::ALL {
-        let def = metric.def();
-        let limit = def.limit.map_or("", Metric::name);
-        out.push_str(&format!(
-            "| `{}` | {} | {} | {} | {} | {} | {} |\n",
-            def.name,
-            def.title,
-            def.kind.as_str(),
-            def.unit.as_str(),
-            def.source,
-            limit,
-            def.help
-        ));
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -402,10 +379,5 @@ mod tests {
     #[test]
     fn values_fit_their_mask() {
         const { assert!(Metric::COUNT <= 128) }
-    }
-
-    #[test]
-    fn documentation_table() {
-        insta::assert_snapshot!(markdown());
     }
 }

@@ -89,7 +89,7 @@ pub struct Row {
 }
 
 /// All rows of one tick.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Tick {
     /// The grid instant, milliseconds UTC.
     pub time_ms: i64,

@@ -1,0 +1,449 @@
+//! How the recorder itself is doing: its self-metrics and the two probe answers.
+//!
+//! Metrics are declared here, beside one another, and set where the thing happens.
+
+use fgm_proc::PssUsage;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+use rustix::io::Errno;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// A counter of seconds or bytes that may have a fraction.
+type Seconds = Counter<f64, AtomicU64>;
+
+/// The parts of a tick whose CPU time is told apart.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Part {
+    Discovery,
+    Cgroups,
+    Processes,
+    Rows,
+}
+
+impl Part {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Discovery => "discovery",
+            Self::Cgroups => "cgroups",
+            Self::Processes => "processes",
+            Self::Rows => "rows",
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct PartLabel {
+    part: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct TableLabel {
+    table: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct RefusalLabel {
+    source: &'static str,
+    errno: String,
+}
+
+/// Self-metrics and the state behind the probes.
+#[derive(Debug)]
+pub struct Health {
+    registry: Registry,
+    interval: Duration,
+    locked: AtomicBool,
+    writing: AtomicBool,
+    last_tick_boot_us: AtomicI64,
+    notice: Mutex<Option<String>>,
+
+    pub(crate) ticks: Counter,
+    pub(crate) ticks_missed: Counter,
+    pub(crate) ticks_late: Counter,
+    pub(crate) clock_steps: Counter,
+    pub(crate) lateness: Histogram,
+    tick_cpu: Family<PartLabel, Seconds>,
+    pub(crate) containers: Gauge,
+    pub(crate) watches: Gauge,
+    pub(crate) kept_descriptors: Gauge,
+    refused: Family<RefusalLabel, Counter>,
+
+    pub(crate) pss_cpu: Seconds,
+    pub(crate) pss_scans: Counter,
+    pub(crate) pss_skipped: Counter,
+
+    rows: Family<TableLabel, Counter>,
+    pub(crate) rows_lost: Counter,
+    pub(crate) spool_bytes: Counter,
+    pub(crate) segments: Counter,
+    pub(crate) segment_bytes: Counter,
+    pub(crate) seal_cpu: Seconds,
+    pub(crate) seal_failures: Counter,
+    pub(crate) deleted_hours: Counter,
+    pub(crate) deleted_bytes: Counter,
+    recording: Gauge,
+    resident: Gauge,
+    resident_anonymous: Gauge,
+}
+
+impl Health {
+    /// Fresh metrics for a recorder of that interval.
+    #[must_use]
+    pub fn new(interval: Duration) -> Self {
+        let mut health = Self {
+            registry: Registry::with_prefix("fgm"),
+            interval,
+            locked: AtomicBool::new(false),
+            writing: AtomicBool::new(false),
+            last_tick_boot_us: AtomicI64::new(i64::MIN),
+            notice: Mutex::default(),
+            ticks: Counter::default(),
+            ticks_missed: Counter::default(),
+            ticks_late: Counter::default(),
+            clock_steps: Counter::default(),
+            lateness: Histogram::new([
+                0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25,
+                1.0,
+            ]),
+            tick_cpu: Family::default(),
+            containers: Gauge::default(),
+            watches: Gauge::default(),
+            kept_descriptors: Gauge::default(),
+            refused: Family::default(),
+            pss_cpu: Seconds::default(),
+            pss_scans: Counter::default(),
+            pss_skipped: Counter::default(),
+            rows: Family::default(),
+            rows_lost: Counter::default(),
+            spool_bytes: Counter::default(),
+            segments: Counter::default(),
+            segment_bytes: Counter::default(),
+            seal_cpu: Seconds::default(),
+            seal_failures: Counter::default(),
+            deleted_hours: Counter::default(),
+            deleted_bytes: Counter::default(),
+            recording: Gauge::default(),
+            resident: Gauge::default(),
+            resident_anonymous: Gauge::default(),
+        };
+        health.register();
+        health
+    }
+
+    fn register(&mut self) {
+        let to = &mut self.registry;
+        to.register("ticks", "Ticks taken", self.ticks.clone());
+        to.register(
+            "ticks_missed",
+            "Grid instants without a reading",
+            self.ticks_missed.clone(),
+        );
+        to.register(
+            "ticks_late",
+            "Ticks that began more than a quarter of the interval late",
+            self.ticks_late.clone(),
+        );
+        to.register(
+            "clock_steps",
+            "Times the wall clock was set",
+            self.clock_steps.clone(),
+        );
+        to.register_with_unit(
+            "tick_lateness",
+            "Start of a tick after its grid instant",
+            Unit::Seconds,
+            self.lateness.clone(),
+        );
+        to.register_with_unit(
+            "tick_cpu",
+            "CPU time of the tick thread by part",
+            Unit::Seconds,
+            self.tick_cpu.clone(),
+        );
+        to.register(
+            "containers",
+            "Instances read each tick",
+            self.containers.clone(),
+        );
+        to.register(
+            "watches",
+            "inotify watches on cgroup directories",
+            self.watches.clone(),
+        );
+        to.register(
+            "kept_descriptors",
+            "Kernel files kept open",
+            self.kept_descriptors.clone(),
+        );
+        to.register(
+            "reads_refused",
+            "Reads that the kernel refused, by errno",
+            self.refused.clone(),
+        );
+        to.register_with_unit(
+            "pss_cpu",
+            "CPU time spent on the proportional set size",
+            Unit::Seconds,
+            self.pss_cpu.clone(),
+        );
+        to.register(
+            "pss_scans",
+            "Processes scanned for their proportional set size",
+            self.pss_scans.clone(),
+        );
+        to.register(
+            "pss_skipped",
+            "Processes too large to scan",
+            self.pss_skipped.clone(),
+        );
+        to.register("rows", "Rows spooled, by table", self.rows.clone());
+        to.register(
+            "rows_lost",
+            "Rows that could not be spooled",
+            self.rows_lost.clone(),
+        );
+        to.register_with_unit(
+            "spool",
+            "Bytes appended to the spool",
+            Unit::Bytes,
+            self.spool_bytes.clone(),
+        );
+        to.register("segments", "Segments published", self.segments.clone());
+        to.register_with_unit(
+            "segment",
+            "Bytes of published segments",
+            Unit::Bytes,
+            self.segment_bytes.clone(),
+        );
+        to.register_with_unit(
+            "seal_cpu",
+            "CPU time of sealing",
+            Unit::Seconds,
+            self.seal_cpu.clone(),
+        );
+        to.register(
+            "seal_failures",
+            "Attempts to seal that failed and are tried again",
+            self.seal_failures.clone(),
+        );
+        to.register(
+            "deleted_hours",
+            "Hours of a table deleted by retention",
+            self.deleted_hours.clone(),
+        );
+        to.register_with_unit(
+            "deleted",
+            "Bytes deleted by retention",
+            Unit::Bytes,
+            self.deleted_bytes.clone(),
+        );
+        to.register(
+            "recording",
+            "1 while rows reach the disk",
+            self.recording.clone(),
+        );
+        to.register_with_unit(
+            "resident_memory",
+            "Resident memory of the recorder",
+            Unit::Bytes,
+            self.resident.clone(),
+        );
+        to.register_with_unit(
+            "resident_anonymous_memory",
+            "Anonymous part of it",
+            Unit::Bytes,
+            self.resident_anonymous.clone(),
+        );
+    }
+
+    /// The recorder lock is ours.
+    pub(crate) fn set_locked(&self) {
+        self.locked.store(true, Ordering::Relaxed);
+    }
+
+    /// A tick began at that boot time.
+    pub(crate) fn set_ticked(&self, boot_us: i64) {
+        self.last_tick_boot_us.store(boot_us, Ordering::Relaxed);
+    }
+
+    /// Whether the last rows reached the disk.
+    pub(crate) fn set_recording(&self, recording: bool) {
+        self.writing.store(recording, Ordering::Relaxed);
+        self.recording.set(recording.into());
+    }
+
+    pub(crate) fn add_tick_cpu(&self, part: Part, time: Duration) {
+        self.tick_cpu
+            .get_or_create(&PartLabel {
+                part: part.as_str(),
+            })
+            .inc_by(time.as_secs_f64());
+    }
+
+    pub(crate) fn add_rows(&self, table: &'static str, rows: u64) {
+        self.rows.get_or_create(&TableLabel { table }).inc_by(rows);
+    }
+
+    /// The totals of refused reads of one source, by errno.
+    pub(crate) fn set_refusals(
+        &self,
+        source: &'static str,
+        totals: impl Iterator<Item = (Errno, u64)>,
+    ) {
+        for (errno, total) in totals {
+            let errno = errno_name(errno);
+            let label = RefusalLabel { source, errno };
+            let counter = self.refused.get_or_create_owned(&label);
+            counter.inc_by(total.saturating_sub(counter.get()));
+        }
+    }
+
+    /// The totals of the PSS thread.
+    pub(crate) fn set_pss(&self, usage: PssUsage) {
+        let spent = usage.cpu.as_secs_f64() - self.pss_cpu.get();
+        self.pss_cpu.inc_by(spent.max(0.0));
+        self.pss_scans
+            .inc_by(usage.scans.saturating_sub(self.pss_scans.get()));
+    }
+
+    pub(crate) fn set_own_memory(&self, resident_bytes: u64, anonymous_bytes: u64) {
+        let gauge = |bytes| i64::try_from(bytes).unwrap_or(i64::MAX);
+        self.resident.set(gauge(resident_bytes));
+        self.resident_anonymous.set(gauge(anonymous_bytes));
+    }
+
+    /// Why less is recorded than a person might expect, if so.
+    #[must_use]
+    pub fn notice(&self) -> Option<String> {
+        self.lock_notice().clone()
+    }
+
+    pub(crate) fn set_notice(&self, notice: Option<String>) {
+        *self.lock_notice() = notice;
+    }
+
+    fn lock_notice(&self) -> MutexGuard<'_, Option<String>> {
+        self.notice.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the tick thread is alive: `/healthz`.
+    ///
+    /// # Errors
+    /// One sentence that says what is wrong.
+    pub fn alive(&self, boot_us: i64) -> Result<(), String> {
+        let last = self.last_tick_boot_us.load(Ordering::Relaxed);
+        // Before the first tick the recorder may wait for the lock or seal what was left over.
+        let limit = (5 * self.interval).max(Duration::from_secs(10));
+        let age_us = boot_us.saturating_sub(last);
+        if last == i64::MIN || age_us <= i64::try_from(limit.as_micros()).unwrap_or(i64::MAX) {
+            Ok(())
+        } else {
+            Err(format!("no tick for {} s", age_us / 1_000_000))
+        }
+    }
+
+    /// Whether rows are being recorded: `/readyz`.
+    ///
+    /// # Errors
+    /// One sentence that says what is wrong.
+    pub fn ready(&self, boot_us: i64) -> Result<(), String> {
+        if !self.locked.load(Ordering::Relaxed) {
+            return Err("waiting for the recorder lock of the data directory".to_owned());
+        }
+        if self.last_tick_boot_us.load(Ordering::Relaxed) == i64::MIN {
+            return Err("no tick yet".to_owned());
+        }
+        self.alive(boot_us)?;
+        if !self.writing.load(Ordering::Relaxed) {
+            return Err("rows do not reach the disk; see the log".to_owned());
+        }
+        Ok(())
+    }
+
+    /// The metrics in the OpenMetrics text format.
+    #[must_use]
+    pub fn metrics_text(&self) -> String {
+        let mut text = String::new();
+        // Writing to a string cannot fail.
+        let _ = encode(&mut text, &self.registry);
+        text
+    }
+}
+
+/// The names of the refusals that an operator can act on; others by their number.
+fn errno_name(errno: Errno) -> String {
+    match errno {
+        Errno::ACCESS => "EACCES".to_owned(),
+        Errno::PERM => "EPERM".to_owned(),
+        Errno::IO => "EIO".to_owned(),
+        Errno::INVAL => "EINVAL".to_owned(),
+        Errno::MFILE => "EMFILE".to_owned(),
+        Errno::NFILE => "ENFILE".to_owned(),
+        Errno::NOMEM => "ENOMEM".to_owned(),
+        other => other.raw_os_error().to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND_US: i64 = 1_000_000;
+
+    #[test]
+    fn ready_tells_what_is_missing() {
+        let health = Health::new(Duration::from_secs(1));
+        assert!(health.ready(0).expect_err("not locked").contains("lock"));
+        health.set_locked();
+        assert_eq!(health.ready(0), Err("no tick yet".to_owned()));
+        health.set_ticked(0);
+        assert!(health.ready(0).expect_err("not writing").contains("disk"));
+        health.set_recording(true);
+        assert_eq!(health.ready(10 * SECOND_US), Ok(()));
+        assert_eq!(
+            health.ready(11 * SECOND_US),
+            Err("no tick for 11 s".to_owned())
+        );
+    }
+
+    #[test]
+    fn a_stuck_tick_thread_is_not_alive() {
+        let health = Health::new(Duration::from_secs(60));
+        assert_eq!(health.alive(i64::MAX), Ok(()));
+        health.set_ticked(0);
+        assert_eq!(health.alive(300 * SECOND_US), Ok(()));
+        assert!(health.alive(301 * SECOND_US).is_err());
+    }
+
+    #[test]
+    fn refusals_are_totals() {
+        let health = Health::new(Duration::from_secs(1));
+        health.set_refusals("proc", std::iter::once((Errno::ACCESS, 3)));
+        health.set_refusals("proc", std::iter::once((Errno::ACCESS, 5)));
+        let text = health.metrics_text();
+        assert!(
+            text.contains("reads_refused_total{source=\"proc\",errno=\"EACCES\"} 5"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn names_of_the_self_metrics() {
+        let health = Health::new(Duration::from_secs(1));
+        health.add_tick_cpu(Part::Cgroups, Duration::ZERO);
+        health.add_rows("metrics", 0);
+        let text = health.metrics_text();
+        let names: Vec<_> = text
+            .lines()
+            .filter(|line| line.starts_with("# HELP"))
+            .collect();
+        insta::assert_snapshot!(names.join("\n"));
+    }
+}

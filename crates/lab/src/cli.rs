@@ -1,0 +1,53 @@
+//! The commands of `fgm-lab` and their flags.
+
+use crate::{inspect, up};
+use clap::{Parser, Subcommand};
+use std::path::PathBuf;
+
+/// Record the containers and services of this machine, look at them, and look into the files.
+#[derive(Debug, Parser)]
+#[command(name = "fgm-lab", version, max_term_width = 100)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Record this machine and show it live in the browser
+    Up(up::Up),
+    /// Say what a file or a data directory holds
+    Inspect {
+        /// A Parquet file, a spool stream (.arrows) or a data directory
+        path: PathBuf,
+    },
+}
+
+impl Cli {
+    /// Carries out the command.
+    ///
+    /// # Errors
+    /// What went wrong and what to do about it, for a person.
+    pub fn run(self) -> anyhow::Result<()> {
+        match self.command {
+            Command::Up(up) => up.run(),
+            Command::Inspect { path } => inspect::run(&path),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn help() {
+        let mut command = Cli::command();
+        insta::assert_snapshot!("help", command.render_long_help());
+        for name in ["up", "inspect"] {
+            let sub = command.find_subcommand_mut(name).expect("a command");
+            insta::assert_snapshot!(format!("help_{name}"), sub.render_long_help());
+        }
+    }
+}

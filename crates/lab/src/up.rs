@@ -1,0 +1,110 @@
+//! `fgm-lab up`: recorder and viewer in one process on this machine, no cluster.
+
+use anyhow::Context;
+use clap::Args;
+use fgm_collector::config::{Config, Scope};
+use fgm_collector::health::Health;
+use fgm_collector::run::{Recording, stop_signal};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+
+/// Flags of `fgm-lab up`.
+#[derive(Debug, Args)]
+pub(crate) struct Up {
+    #[command(flatten)]
+    config: Config,
+
+    /// Address of the page
+    #[arg(long, env = "FGM_LISTEN", value_name = "ADDRESS", default_value = "127.0.0.1:8050")]
+    listen: SocketAddr,
+
+    /// Open the page in the browser
+    #[arg(long)]
+    open: bool,
+
+    /// Stop by itself after that time
+    #[arg(long = "for", value_name = "DURATION", value_parser = humantime::parse_duration)]
+    run_for: Option<Duration>,
+}
+
+impl Up {
+    pub(crate) fn run(self) -> anyhow::Result<()> {
+        fgm_collector::run::start_log();
+        tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .context("cannot start the runtime")?
+            .block_on(self.record_and_show())
+    }
+
+    async fn record_and_show(self) -> anyhow::Result<()> {
+        let mut config = self.config;
+        config.scope.get_or_insert(Scope::All);
+        let data_dir = config.data_dir()?;
+        let listener = TcpListener::bind(self.listen).await.with_context(|| {
+            format!("cannot listen on {}: choose another address with --listen", self.listen)
+        })?;
+        let address = listener.local_addr().context("the page has no address")?;
+        let health = Arc::new(Health::new(config.interval));
+        let mut recording = Recording::start(&config, Arc::clone(&health)).await?;
+
+        let url = format!("http://{address}/");
+        say(&format!("recording into {}", data_dir.display()));
+        if let Some(notice) = health.notice() {
+            say(&format!("note: {notice}"));
+        }
+        say(&format!("open {url}   (Ctrl-C stops and seals)"));
+        if self.open {
+            open_in_browser(&url);
+        }
+
+        let (stop, stopped) = tokio::sync::watch::channel(false);
+        let viewer = tokio::spawn(fgm_viewer::serve(listener, data_dir, until(stopped)));
+        let failed = tokio::select! {
+            () = stop_signal() => None,
+            () = elapsed(self.run_for) => None,
+            failure = recording.failure() => Some(failure),
+        };
+        say("stopping: the last rows are sealed");
+        let _ = stop.send(true);
+        recording.stop().await?;
+        viewer.await.context("the viewer ended badly")??;
+        failed.map_or(Ok(()), Err)
+    }
+}
+
+async fn until(mut stopped: tokio::sync::watch::Receiver<bool>) {
+    // An error means that the sender is gone: the end as well.
+    let _ = stopped.wait_for(|stop| *stop).await;
+}
+
+async fn elapsed(duration: Option<Duration>) {
+    match duration {
+        Some(duration) => tokio::time::sleep(duration).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// A line for the person at the terminal; it does not matter if nobody listens.
+fn say(line: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stdout(), "fgm-lab: {line}");
+}
+
+fn open_in_browser(url: &str) {
+    let opener = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
+    let started = Command::new(opener)
+        .arg(url)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn();
+    if let Err(error) = started {
+        say(&format!("cannot open a browser by {opener}: {error}"));
+    }
+}
