@@ -5,7 +5,8 @@ use crate::descriptors::{Descriptors, Place};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{Mode, OFlags, openat};
 use rustix::io::Errno;
-use std::ffi::CStr;
+use std::borrow::Cow;
+use std::ffi::{CStr, CString};
 
 /// Why a read gave nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -25,7 +26,7 @@ pub enum ReadError {
 /// A file below a directory that the caller keeps open.
 #[derive(Debug)]
 pub struct KernelFile {
-    name: &'static CStr,
+    name: Cow<'static, CStr>,
     state: State,
 }
 
@@ -41,7 +42,17 @@ impl KernelFile {
     #[must_use]
     pub const fn new(name: &'static CStr) -> Self {
         Self {
-            name,
+            name: Cow::Borrowed(name),
+            state: State::Unopened,
+        }
+    }
+
+    /// The file at that path below the directory: one in a subdirectory that is not kept open
+    /// itself.
+    #[must_use]
+    pub const fn at_path(path: CString) -> Self {
+        Self {
+            name: Cow::Owned(path),
             state: State::Unopened,
         }
     }
@@ -70,6 +81,12 @@ impl KernelFile {
         descriptors: &Descriptors,
     ) -> Result<&'buffer [u8], ReadError> {
         self.read_by(directory, descriptors, |fd| buffer.read_list(fd))
+    }
+
+    /// Whether the file was absent and is not asked for: the next read makes no system call.
+    #[must_use]
+    pub const fn is_absent(&self) -> bool {
+        matches!(self.state, State::Absent)
     }
 
     /// Looks again for a file that was absent (a controller may have been enabled since).
@@ -115,7 +132,7 @@ impl KernelFile {
         read: impl FnOnce(BorrowedFd<'_>) -> Result<T, Errno>,
     ) -> Result<T, Errno> {
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY;
-        let fd = openat(directory, self.name, flags, Mode::empty())?;
+        let fd = openat(directory, self.name.as_ref(), flags, Mode::empty())?;
         let answer = read(fd.as_fd())?;
         if let Some(place) = descriptors.take() {
             self.state = State::Kept { fd, _place: place };
@@ -186,11 +203,24 @@ mod tests {
             file.read(directory.as_fd(), &mut buffer, &descriptors)
                 .map(<[u8]>::to_vec)
         };
+        assert!(!file.is_absent());
         assert_eq!(read(&mut file), Err(ReadError::Absent));
+        assert!(file.is_absent());
         fs::write(folder.path().join("a"), "1").expect("write");
         assert_eq!(read(&mut file), Err(ReadError::Absent));
         file.ask_again();
         assert_eq!(read(&mut file), Ok(b"1".to_vec()));
+    }
+
+    #[test]
+    fn a_file_in_a_subdirectory() {
+        let (folder, directory) = folder();
+        fs::create_dir(folder.path().join("below")).expect("subdirectory");
+        fs::write(folder.path().join("below/a"), "7").expect("write");
+        let mut file = KernelFile::at_path(c"below/a".to_owned());
+        let mut buffer = Buffer::default();
+        let read = file.read(directory.as_fd(), &mut buffer, &Descriptors::new(1));
+        assert_eq!(read, Ok(b"7".as_slice()));
     }
 
     #[test]

@@ -11,9 +11,11 @@ mod descriptors;
 mod digits;
 mod file;
 mod keyed;
+mod refusals;
 
 pub use buffer::Buffer;
 pub use descriptors::Descriptors;
 pub use digits::{leading_u64, only_u64};
 pub use file::{KernelFile, ReadError};
 pub use keyed::KeyedLayout;
+pub use refusals::Refusals;

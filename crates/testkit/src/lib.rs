@@ -1,1 +1,4 @@
 //! Fake cgroup trees and /proc folders for hermetic tests.
+
+pub mod cgroup_tree;
+pub mod proc_tree;

@@ -1,0 +1,64 @@
+//! A steady tick allocates nothing: the same processes, read again and again.
+//!
+//! Alone in its file, since it counts every allocation of the test program.
+
+use fgm_kernfile::Descriptors;
+use fgm_model::{Metric, Values};
+use fgm_proc::{BootTime, Listed, ProcReader, Processes, Pss, PssConfig, ReadLimits};
+use fgm_testkit::proc_tree::{FakeProcess, ProcTree};
+use std::time::Duration;
+
+#[global_allocator]
+static ALLOCATOR: dhat::Alloc = dhat::Alloc;
+
+#[test]
+fn a_steady_tick_allocates_nothing() {
+    let tree = ProcTree::new().unwrap();
+    let pids: Vec<u32> = (1..=100).collect();
+    for &pid in &pids {
+        let mut process = FakeProcess::new(pid, 5);
+        // Every third has threads, whose files are read as well.
+        if pid % 3 == 0 {
+            process.threads = vec![(pid, 1, 1), (pid + 1000, 1, 1)];
+        }
+        tree.write(&process).unwrap();
+        tree.write_smaps_rollup(pid, 40, 20).unwrap();
+    }
+    // Some of the files are kept, some are opened for each read.
+    let mut reader =
+        ProcReader::open(tree.path(), Descriptors::new(200), ReadLimits::default()).unwrap();
+    let mut processes = Processes::found();
+    let mut pss = Pss::start(tree.path(), PssConfig::default()).unwrap();
+    let mut values = Values::default();
+    let mut skipped = Vec::new();
+    let mut seconds = 1000;
+    let mut tick = |pss: &mut Pss| {
+        seconds += 1;
+        let now = BootTime::after_boot(Duration::from_secs(seconds));
+        reader.start_tick(now);
+        processes.read(Listed::new(&pids), &mut reader, now, &mut values);
+        pss.fill(&processes, now, &mut values, &mut skipped);
+        pss.end_tick();
+        (
+            values.get(Metric::MemoryPss),
+            values.get(Metric::ContextSwitchesVoluntary),
+        )
+    };
+    let mut known = (None, None);
+    while known.0.is_none() || known.1.is_none() {
+        known = tick(&mut pss);
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    for _ in 0..30 {
+        tick(&mut pss);
+    }
+
+    let profiler = dhat::Profiler::builder().testing().build();
+    for _ in 0..100 {
+        tick(&mut pss);
+    }
+    let stats = dhat::HeapStats::get();
+    drop(profiler);
+    assert_eq!((stats.total_blocks, stats.total_bytes), (0, 0));
+    assert_eq!(known, (Some(100 * 20 * 1024), Some(0)));
+}
