@@ -1,0 +1,148 @@
+// The server as a source. Every address is relative: the page works below any path.
+
+import { decodeFrames, type Frame } from "./fgmf";
+import { AnswerError, AwayError, type DataSource, type SeriesQuery } from "./source";
+import type { ContainerList, EventRow, Meta, Metric } from "./types";
+
+const API = "api/v1/";
+
+type Query = Readonly<Record<string, string | number | undefined>>;
+
+function address(endpoint: string, query: Query = {}): string {
+  const pairs = Object.entries(query)
+    .filter(([, value]) => value !== undefined && value !== "")
+    .map(([key, value]) => `${key}=${encodeURIComponent(String(value))}`);
+  return API + endpoint + (pairs.length > 0 ? `?${pairs.join("&")}` : "");
+}
+
+/** The sentence of a problem document (RFC 9457), else the status. */
+async function complaint(response: Response): Promise<string> {
+  try {
+    const problem: unknown = await response.json();
+    if (typeof problem === "object" && problem !== null) {
+      const { detail, title, advice } = problem as Readonly<Record<string, unknown>>;
+      const said = [detail ?? title, advice].filter((part) => typeof part === "string");
+      if (said.length > 0) return said.join(": ");
+    }
+  } catch {
+    // Not JSON: a proxy's own page, say.
+  }
+  return `the server answered ${response.status} ${response.statusText}`.trim();
+}
+
+/** Answers that are likely to be others in a moment: too busy, or a proxy before a server that is gone. */
+const PASSING = new Set([429, 502, 503, 504]);
+
+async function get(url: string, signal?: AbortSignal): Promise<Response> {
+  let response: Response;
+  try {
+    response = await fetch(url, signal ? { signal } : {});
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    throw new AwayError("the server cannot be reached");
+  }
+  if (response.ok) return response;
+  if (PASSING.has(response.status)) throw new AwayError(await complaint(response));
+  throw new AnswerError(response.status, await complaint(response), url);
+}
+
+async function json<T>(url: string, signal?: AbortSignal): Promise<T> {
+  const response = await get(url, signal);
+  return (await response.json()) as T;
+}
+
+/** Some answers are a list, some an object that holds it. */
+const list = <T>(answer: readonly T[] | Readonly<Record<string, readonly T[]>>, key: string): readonly T[] =>
+  Array.isArray(answer) ? (answer as readonly T[]) : ((answer as Record<string, readonly T[]>)[key] ?? []);
+
+const POLL_MS = 2_000;
+const REOPEN_MS = 15_000;
+
+export class HttpSource implements DataSource {
+  meta(signal?: AbortSignal): Promise<Meta> {
+    return json(address("meta"), signal);
+  }
+
+  async metrics(signal?: AbortSignal): Promise<readonly Metric[]> {
+    return list<Metric>(await json(address("metrics"), signal), "metrics");
+  }
+
+  containers(start: number, end: number, sel: string, signal?: AbortSignal): Promise<ContainerList> {
+    return json(address("containers", { start, end, sel }), signal);
+  }
+
+  async events(start: number, end: number, sel: string, signal?: AbortSignal): Promise<readonly EventRow[]> {
+    return list<EventRow>(await json(address("events", { start, end, sel }), signal), "events");
+  }
+
+  async series(query: SeriesQuery, signal?: AbortSignal): Promise<readonly Frame[]> {
+    const { metrics, start, end, px, sel, ids, agg, generation } = query;
+    const url = address("series", {
+      metric: metrics.join(","),
+      start,
+      end,
+      // Widths in steps of 64 hit the cache while a window is being resized.
+      px: Math.min(4096, Math.max(64, Math.ceil(px / 64) * 64)),
+      sel: ids ? undefined : sel,
+      ids: ids?.join(","),
+      agg,
+      g: generation,
+    }).replaceAll("%2C", ",");
+    const response = await get(url, signal);
+    return decodeFrames(await response.arrayBuffer());
+  }
+
+  tail(onTick: (liveUntilMs: number) => void): () => void {
+    let stream: EventSource | null = null;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    let stopped = false;
+    let newest = -Infinity;
+    const tell = (liveUntilMs: unknown): void => {
+      if (typeof liveUntilMs !== "number" || liveUntilMs === newest || stopped) return;
+      newest = liveUntilMs;
+      onTick(liveUntilMs);
+    };
+    const close = (): void => {
+      stream?.close();
+      stream = null;
+      clearTimeout(timer);
+    };
+    // A proxy that buffers or cuts streams: ask instead, and try the stream again now and then.
+    const poll = (until: number): void => {
+      timer = setTimeout(() => {
+        this.meta()
+          .then((meta) => tell(meta.live_until_ms))
+          .catch(() => undefined) // The requests for data say that the server is away.
+          .finally(() => {
+            if (stopped || document.hidden) return;
+            if (Date.now() < until) poll(until);
+            else open();
+          });
+      }, POLL_MS);
+    };
+    const open = (): void => {
+      close();
+      stream = new EventSource(address("tail"));
+      stream.addEventListener("tick", (event: MessageEvent<string>) => {
+        tell((JSON.parse(event.data) as { live_until_ms?: unknown }).live_until_ms);
+      });
+      stream.addEventListener("error", () => {
+        close();
+        if (!stopped && !document.hidden) poll(Date.now() + REOPEN_MS);
+      });
+    };
+    // A browser gives six connections to a host over HTTP/1.1: hidden tabs give theirs back.
+    const onVisibility = (): void => {
+      if (document.hidden) close();
+      else open();
+    };
+    document.addEventListener("visibilitychange", onVisibility);
+    if (!document.hidden) open();
+    return () => {
+      stopped = true;
+      document.removeEventListener("visibilitychange", onVisibility);
+      close();
+    };
+  }
+}
+

@@ -1,0 +1,72 @@
+// What the API answers in JSON (`/api/v1`), as far as this page uses it.
+
+/** The node, what is stored of it, and the limits of requests. */
+export interface Meta {
+  readonly node: string;
+  readonly recorder: string | null;
+  readonly version: string;
+  /** The stored range, ms; null while nothing is stored. */
+  readonly first_ms: number | null;
+  readonly last_ms: number | null;
+  readonly interval_ms: number;
+  readonly sealed_until_ms: number | null;
+  readonly live_until_ms: number | null;
+  readonly generation: string;
+  /** Why there is little to see on this machine, in a sentence. */
+  readonly notice: string | null;
+  readonly bytes: number;
+}
+
+/** One metric of the catalogue. */
+export interface Metric {
+  readonly id: string;
+  readonly title: string;
+  readonly category: string;
+  readonly kind: string;
+  readonly unit: string;
+  readonly help: string;
+  /** The metric of the limit it is judged against. */
+  readonly limit: string | null;
+  readonly derived: boolean;
+}
+
+/** One life of a container. */
+export interface Instance {
+  readonly container_id: string;
+  readonly life: string;
+  readonly first_ms: number;
+  readonly last_ms: number;
+}
+
+/** What a person calls a container; `id` outlives its restarts. */
+export interface Container {
+  readonly id: string;
+  readonly namespace: string | null;
+  readonly pod: string | null;
+  readonly container: string | null;
+  readonly name: string;
+  readonly qos: string | null;
+  readonly image: string | null;
+  readonly cgroup_path: string | null;
+  readonly first_ms: number;
+  readonly last_ms: number;
+  readonly instances: readonly Instance[];
+}
+
+/** The containers of a range; `total` counts those that the selection left out as well. */
+export interface ContainerList {
+  readonly containers: readonly Container[];
+  readonly matched: number;
+  readonly total: number;
+}
+
+/** Something that happened. */
+export interface EventRow {
+  readonly event_id: string;
+  readonly kind: string;
+  readonly time_ms: number;
+  /** The series it is about; null for the node's own. */
+  readonly id: string | null;
+  readonly name: string | null;
+  readonly detail: Readonly<Record<string, unknown>>;
+}

@@ -1,0 +1,3 @@
+import type { Metric } from "../data/types";
+
+export const catalogue: readonly Metric[];

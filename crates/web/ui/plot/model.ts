@@ -1,0 +1,43 @@
+// What a panel is told to draw. The state decides what is shown and how; the panel only draws it.
+
+import type { Column, Frame } from "../data/fgmf";
+import type { Range } from "../state/time";
+
+/** A line that is told apart from the others. */
+export interface Line {
+  readonly column: Column;
+  readonly colour: string;
+  readonly opacity: number;
+  /** CSS pixels. */
+  readonly thickness: number;
+}
+
+/** A limit over time, drawn dashed. */
+export interface LimitLine {
+  readonly column: Column;
+  readonly frame: Frame;
+  readonly colour: string;
+  readonly label: string;
+}
+
+/** Something that happened, drawn through all panels. */
+export interface Marker {
+  readonly time: number;
+  readonly glyph: string;
+  readonly tone: "bad" | "warn" | "muted" | "accent";
+  readonly solid: boolean;
+}
+
+export interface PanelModel {
+  readonly range: Range;
+  readonly unit: string;
+  readonly frame: Frame | null;
+  /** Drawn as one crowd, below the lines. */
+  readonly crowd: readonly Column[];
+  /** From back to front. */
+  readonly lines: readonly Line[];
+  readonly limit: LimitLine | null;
+  readonly markers: readonly Marker[];
+  /** Whether the glyphs of the markers stand above this panel. */
+  readonly glyphs: boolean;
+}

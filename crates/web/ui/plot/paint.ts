@@ -1,0 +1,189 @@
+// Paints the inside of a panel between uPlot's grid and its overlay: crowd, lines, limit, markers.
+
+import type { Column, Frame } from "../data/fgmf";
+import type { LimitLine, Marker, PanelModel } from "./model";
+import { Raster, rgb } from "./raster";
+import { slotTime, Spans, trace, type Viewport } from "./spans";
+import type { Theme } from "./theme";
+
+/** The plot area in device pixels. */
+export interface Box {
+  readonly left: number;
+  readonly top: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+export class Painter {
+  private readonly raster = new Raster();
+  private readonly spans = new Spans();
+  private readonly sheet = document.createElement("canvas");
+  private crowdOf: { readonly crowd: readonly Column[]; readonly key: string } | null = null;
+
+  paint(
+    canvas: CanvasRenderingContext2D,
+    box: Box,
+    values: { readonly min: number; readonly max: number },
+    model: PanelModel,
+    theme: Theme,
+    ratio: number,
+  ): void {
+    const width = Math.round(box.width);
+    const height = Math.round(box.height);
+    if (width < 2 || height < 2) return;
+    const view: Viewport = { ...model.range, ...values, width, height };
+    const { frame } = model;
+    if (frame && model.crowd.length + model.lines.length > 0) {
+      this.lines(view, frame, model, theme, ratio);
+      canvas.drawImage(this.sheet, box.left, box.top, box.width, box.height);
+    }
+    canvas.save();
+    canvas.beginPath();
+    canvas.rect(box.left, box.top, box.width, box.height);
+    canvas.clip();
+    for (const marker of model.markers) drawMarker(canvas, box, view, marker, theme, ratio);
+    if (model.limit) drawLimit(canvas, box, view, model.limit, theme, ratio);
+    canvas.restore();
+    if (model.glyphs) drawGlyphs(canvas, box, view, model.markers, theme, ratio);
+  }
+
+  private lines(view: Viewport, frame: Frame, model: PanelModel, theme: Theme, ratio: number): void {
+    const { raster, spans, sheet } = this;
+    this.crowd(view, frame, model.crowd, theme);
+    for (const { column, colour, opacity, thickness } of model.lines) {
+      trace(column, frame, view, spans);
+      raster.line(spans, rgb(colour), opacity, thickness * ratio);
+    }
+    sheet.width = view.width;
+    sheet.height = view.height;
+    sheet.getContext("2d")?.putImageData(raster.finish(), 0, 0);
+  }
+
+  /** Hundreds of lines cost tens of milliseconds: they are drawn anew only when they changed. */
+  private crowd(view: Viewport, frame: Frame, crowd: readonly Column[], theme: Theme): void {
+    const { raster, spans } = this;
+    const key = `${view.start} ${view.end} ${view.min} ${view.max} ${theme.name}`;
+    const same = this.crowdOf?.crowd === crowd && this.crowdOf.key === key;
+    if (same && raster.recall(view.width, view.height)) return;
+    raster.clear(view.width, view.height);
+    this.crowdOf = null;
+    if (crowd.length === 0) return;
+    for (const column of crowd) {
+      trace(column, frame, view, spans);
+      raster.count(spans);
+    }
+    raster.shade(rgb(theme.crowd));
+    raster.keep();
+    this.crowdOf = { crowd, key };
+  }
+}
+
+const TONES = {
+  bad: (theme: Theme) => theme.bad,
+  warn: (theme: Theme) => theme.warn,
+  muted: (theme: Theme) => theme.muted,
+  accent: (theme: Theme) => theme.accent,
+};
+
+function pixelX(box: Box, view: Viewport, time: number): number {
+  return box.left + ((time - view.start) / (view.end - view.start)) * box.width;
+}
+
+function drawMarker(
+  canvas: CanvasRenderingContext2D,
+  box: Box,
+  view: Viewport,
+  marker: Marker,
+  theme: Theme,
+  ratio: number,
+): void {
+  const x = Math.round(pixelX(box, view, marker.time)) + 0.5;
+  canvas.strokeStyle = TONES[marker.tone](theme);
+  canvas.globalAlpha = 0.7;
+  canvas.lineWidth = ratio;
+  canvas.setLineDash(marker.solid ? [] : [2 * ratio, 3 * ratio]);
+  canvas.beginPath();
+  canvas.moveTo(x, box.top);
+  canvas.lineTo(x, box.top + box.height);
+  canvas.stroke();
+  canvas.setLineDash([]);
+  canvas.globalAlpha = 1;
+}
+
+function drawGlyphs(
+  canvas: CanvasRenderingContext2D,
+  box: Box,
+  view: Viewport,
+  markers: readonly Marker[],
+  theme: Theme,
+  ratio: number,
+): void {
+  canvas.save();
+  canvas.font = theme.font.replace("10.5px", `bold ${11 * ratio}px`);
+  canvas.textAlign = "center";
+  canvas.textBaseline = "bottom";
+  let free = -Infinity; // Glyphs that would cover each other are left out; their lines stay.
+  for (const marker of markers) {
+    const x = pixelX(box, view, marker.time);
+    if (x < box.left || x > box.left + box.width || x < free) continue;
+    canvas.fillStyle = TONES[marker.tone](theme);
+    canvas.fillText(marker.glyph, x, box.top + ratio);
+    free = x + 11 * ratio;
+  }
+  canvas.restore();
+}
+
+/** A limit that may change: level pieces joined by steps, and its name at the right end. */
+function drawLimit(
+  canvas: CanvasRenderingContext2D,
+  box: Box,
+  view: Viewport,
+  limit: LimitLine,
+  theme: Theme,
+  ratio: number,
+): void {
+  const { column, frame } = limit;
+  const toY = (value: number): number =>
+    box.top + (1 - (value - view.min) / (view.max - view.min)) * box.height;
+  canvas.strokeStyle = limit.colour;
+  canvas.lineWidth = 1.25 * ratio;
+  canvas.setLineDash([5 * ratio, 4 * ratio]);
+  canvas.beginPath();
+  let last = Number.NaN;
+  for (let i = 0; i < frame.n; i++) {
+    const value = column.high[i];
+    const x = pixelX(box, view, slotTime(frame, i));
+    if (Number.isNaN(value)) {
+      last = value;
+      continue;
+    }
+    if (Number.isNaN(last)) canvas.moveTo(x, toY(value));
+    else if (value !== last) canvas.lineTo(x, toY(last));
+    canvas.lineTo(x, toY(value));
+    last = value;
+  }
+  canvas.stroke();
+  canvas.setLineDash([]);
+  const known = lastKnown(column.high);
+  if (known === null) return;
+  const y = toY(known);
+  const outside = y < box.top + 2 * ratio;
+  canvas.font = theme.font.replace("10.5px", `${10.5 * ratio}px`);
+  canvas.fillStyle = limit.colour;
+  canvas.textAlign = "right";
+  const above = y - box.top > 15 * ratio;
+  canvas.textBaseline = above ? "bottom" : "top";
+  const text = outside ? `↑ ${limit.label}` : limit.label;
+  const at = outside ? box.top + 3 * ratio : y + (above ? -3 : 3) * ratio;
+  // A rim of the surface, so that the words can be read over lines.
+  canvas.strokeStyle = theme.surface;
+  canvas.lineWidth = 3 * ratio;
+  canvas.lineJoin = "round";
+  canvas.strokeText(text, box.left + box.width - 4 * ratio, at);
+  canvas.fillText(text, box.left + box.width - 4 * ratio, at);
+}
+
+function lastKnown(values: ArrayLike<number>): number | null {
+  for (let i = values.length - 1; i >= 0; i--) if (!Number.isNaN(values[i])) return values[i];
+  return null;
+}

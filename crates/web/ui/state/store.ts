@@ -1,0 +1,123 @@
+// The state of the page, in one place: signals that the parts read, and nothing that draws or asks.
+
+import { computed, signal } from "@preact/signals";
+import type { Frame } from "../data/fgmf";
+import type { Container, EventRow, Meta, Metric } from "../data/types";
+import { Colours, type ThemeName } from "../plot/palette";
+import type { Pointer } from "../plot/panel";
+import { resolve, type Range } from "./time";
+import { DEFAULT_VIEW, type PanelSpec, type ViewState } from "./url";
+
+/** What is there of one metric. */
+export interface Loaded {
+  readonly frame: Frame | null;
+  /** The range and width that the frame was asked for, or null before the first answer. */
+  readonly key: string | null;
+  readonly range: Range | null;
+  readonly error: { readonly message: string; readonly url: string } | null;
+}
+
+/** Whether the server answers. */
+export type Connection =
+  | { readonly state: "up" }
+  | { readonly state: "away"; readonly message: string; readonly retryAt: number };
+
+/** The crosshair: a time, and the panel and place of the pointer if it is on one. */
+export interface Cursor {
+  readonly time: number;
+  readonly panel: string | null;
+  readonly pointer: Pointer | null;
+}
+
+export type ThemeChoice = "auto" | ThemeName;
+
+export const DEFAULT_PANELS: readonly string[] = [
+  "cpu_usage_millicores",
+  "cpu_throttled_percent",
+  "memory_current",
+  "memory_psi_some_percent",
+];
+
+export const view = signal<ViewState>(DEFAULT_VIEW);
+export const meta = signal<Meta | null>(null);
+export const metrics = signal<readonly Metric[]>([]);
+/** Containers of the range that the selection matches. */
+export const containers = signal<readonly Container[]>([]);
+/** All containers of the range. */
+export const everyone = signal<readonly Container[]>([]);
+/** Whether the lists have come once. */
+export const listed = signal(false);
+export const events = signal<readonly EventRow[]>([]);
+export const loaded = signal<ReadonlyMap<string, Loaded>>(new Map());
+export const busy = signal(false);
+export const connection = signal<Connection>({ state: "up" });
+/** Time of the newest sample, ms; 0 before it is known. */
+export const newest = signal(0);
+/** Width of the plots, CSS pixels. */
+export const plotWidth = signal(0);
+export const hover = signal<Cursor | null>(null);
+/** The panel whose numbers the ranking shows. */
+export const activePanel = signal<string | null>(null);
+/** The series below the pointer in a list. */
+export const pointed = signal<string | null>(null);
+export const helpOpen = signal(false);
+export const themeChoice = signal<ThemeChoice>("auto");
+export const themeName = signal<ThemeName>("dark");
+
+export const colours = new Colours();
+
+export const range = computed<Range>(() => resolve(view.value.time, newest.value));
+export const live = computed(() => "live" in view.value.time);
+
+/** The panels from top to bottom. */
+export const panels = computed<readonly PanelSpec[]>(
+  () => view.value.panels ?? DEFAULT_PANELS.map((metric) => ({ metric, flags: "" })),
+);
+
+export const metricById = computed(() => new Map(metrics.value.map((metric) => [metric.id, metric])));
+
+/** Names of everything ever listed: a line keeps its name when its container has left the range. */
+const known = new Map<string, Container>();
+export const containerById = computed<ReadonlyMap<string, Container>>(() => {
+  for (const one of everyone.value) known.set(one.id, one);
+  for (const one of containers.value) known.set(one.id, one);
+  return new Map(known);
+});
+
+/** The panel of the ranking: the one last pointed at, else the topmost. */
+export const rankedPanel = computed<string | null>(() => {
+  const list = panels.value;
+  const active = activePanel.value;
+  if (active !== null && list.some(({ metric }) => metric === active)) return active;
+  return list[0]?.metric ?? null;
+});
+
+/** The crosshair: the pointer's, else the pinned one. */
+export const cursor = computed<Cursor | null>(() => {
+  if (hover.value) return hover.value;
+  const pinned = view.value.cursor;
+  return pinned === null ? null : { time: pinned, panel: null, pointer: null };
+});
+
+/** The series that stands out: pointed at in a list, else nearest to the pointer, else focused. */
+export const emphasised = computed<string | null>(() => {
+  if (pointed.value !== null) return pointed.value;
+  const hit = hover.value?.pointer?.hits[0];
+  if (hit && hit.distance < 28) return hit.id;
+  return view.value.focus[0] ?? null;
+});
+
+export const frameOf = (metric: string): Frame | null => loaded.value.get(metric)?.frame ?? null;
+
+/** How a container is called, and where it belongs. */
+export function nameOf(id: string): { name: string; place: string } {
+  const found = containerById.value.get(id);
+  if (!found) return { name: id, place: "" };
+  // The root cgroup: what is left to show where there is no other.
+  if (found.cgroup_path === "/") return { name: meta.value?.node || "/", place: "whole machine" };
+  const name = found.name || found.container || id;
+  if (found.namespace) return { name, place: found.namespace };
+  const parent = (found.cgroup_path ?? "").split("/").slice(0, -1).filter(Boolean).at(-1) ?? "";
+  return { name, place: parent === name ? "" : parent };
+}
+
