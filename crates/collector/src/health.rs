@@ -3,14 +3,15 @@
 //! Metrics are declared here, beside one another, and set where the thing happens.
 
 use fgm_proc::PssUsage;
-use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 use rustix::io::Errno;
+use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -51,7 +52,28 @@ pub(crate) struct TableLabel {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(crate) struct RefusalLabel {
     source: &'static str,
-    errno: String,
+    errno: ErrnoLabel,
+}
+
+/// An errno, which gets its name only when it is shown: refusals are counted each tick.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct ErrnoLabel(Errno);
+
+impl EncodeLabelValue for ErrnoLabel {
+    /// The names of the refusals that an operator can act on; others by their number.
+    fn encode(&self, to: &mut LabelValueEncoder<'_>) -> Result<(), fmt::Error> {
+        let name = match self.0 {
+            Errno::ACCESS => "EACCES",
+            Errno::PERM => "EPERM",
+            Errno::IO => "EIO",
+            Errno::INVAL => "EINVAL",
+            Errno::MFILE => "EMFILE",
+            Errno::NFILE => "ENFILE",
+            Errno::NOMEM => "ENOMEM",
+            other => return EncodeLabelValue::encode(&other.raw_os_error(), to),
+        };
+        EncodeLabelValue::encode(&name, to)
+    }
 }
 
 /// Self-metrics and the state behind the probes.
@@ -298,8 +320,10 @@ impl Health {
         totals: impl Iterator<Item = (Errno, u64)>,
     ) {
         for (errno, total) in totals {
-            let errno = errno_name(errno);
-            let label = RefusalLabel { source, errno };
+            let label = RefusalLabel {
+                source,
+                errno: ErrnoLabel(errno),
+            };
             let counter = self.refused.get_or_create_owned(&label);
             counter.inc_by(total.saturating_sub(counter.get()));
         }
@@ -377,20 +401,6 @@ impl Health {
     }
 }
 
-/// The names of the refusals that an operator can act on; others by their number.
-fn errno_name(errno: Errno) -> String {
-    match errno {
-        Errno::ACCESS => "EACCES".to_owned(),
-        Errno::PERM => "EPERM".to_owned(),
-        Errno::IO => "EIO".to_owned(),
-        Errno::INVAL => "EINVAL".to_owned(),
-        Errno::MFILE => "EMFILE".to_owned(),
-        Errno::NFILE => "ENFILE".to_owned(),
-        Errno::NOMEM => "ENOMEM".to_owned(),
-        other => other.raw_os_error().to_string(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -427,9 +437,14 @@ mod tests {
         let health = Health::new(Duration::from_secs(1));
         health.set_refusals("proc", std::iter::once((Errno::ACCESS, 3)));
         health.set_refusals("proc", std::iter::once((Errno::ACCESS, 5)));
+        health.set_refusals("cgroup", std::iter::once((Errno::ISDIR, 1)));
         let text = health.metrics_text();
         assert!(
             text.contains("reads_refused_total{source=\"proc\",errno=\"EACCES\"} 5"),
+            "{text}"
+        );
+        assert!(
+            text.contains("reads_refused_total{source=\"cgroup\",errno=\"21\"} 1"),
             "{text}"
         );
     }

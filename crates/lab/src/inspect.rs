@@ -6,8 +6,8 @@ use std::path::Path;
 
 /// Prints the report on that file or directory.
 pub(crate) fn run(path: &Path) -> anyhow::Result<()> {
-    let kind = std::fs::metadata(path)
-        .with_context(|| format!("cannot look at {}", path.display()))?;
+    let kind =
+        std::fs::metadata(path).with_context(|| format!("cannot look at {}", path.display()))?;
     let report = if kind.is_dir() {
         fgm_store::inspect::inspect_dir(path)?.to_string()
     } else {

@@ -1,8 +1,8 @@
 //! `fgm-lab`: see [`fgm_lab::cli`].
 
 use clap::Parser;
-use std::process::ExitCode;
 use fgm_lab::cli::Cli;
+use std::process::ExitCode;
 
 fn main() -> ExitCode {
     match Cli::parse().run() {

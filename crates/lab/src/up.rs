@@ -6,7 +6,6 @@ use fgm_collector::config::{Config, Scope};
 use fgm_collector::health::Health;
 use fgm_collector::run::{Recording, stop_signal};
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +18,12 @@ pub(crate) struct Up {
     config: Config,
 
     /// Address of the page
-    #[arg(long, env = "FGM_LISTEN", value_name = "ADDRESS", default_value = "127.0.0.1:8050")]
+    #[arg(
+        long,
+        env = "FGM_LISTEN",
+        value_name = "ADDRESS",
+        default_value = "127.0.0.1:8050"
+    )]
     listen: SocketAddr,
 
     /// Open the page in the browser
@@ -47,7 +51,10 @@ impl Up {
         config.scope.get_or_insert(Scope::All);
         let data_dir = config.data_dir()?;
         let listener = TcpListener::bind(self.listen).await.with_context(|| {
-            format!("cannot listen on {}: choose another address with --listen", self.listen)
+            format!(
+                "cannot listen on {}: choose another address with --listen",
+                self.listen
+            )
         })?;
         let address = listener.local_addr().context("the page has no address")?;
         let health = Arc::new(Health::new(config.interval));
@@ -97,7 +104,11 @@ fn say(line: &str) {
 }
 
 fn open_in_browser(url: &str) {
-    let opener = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
+    let opener = if cfg!(target_os = "macos") {
+        "open"
+    } else {
+        "xdg-open"
+    };
     let started = Command::new(opener)
         .arg(url)
         .stdin(Stdio::null())

@@ -1,0 +1,40 @@
+//! `fgm-lab` as a person calls it with something wrong.
+
+use std::process::{Command, Output};
+
+fn fgm_lab(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_fgm-lab"))
+        .args(arguments)
+        .env("RUST_BACKTRACE", "1")
+        .output()
+        .expect("fgm-lab runs")
+}
+
+/// One line on standard error, exit code 1, no backtrace.
+fn refusal(arguments: &[&str]) -> String {
+    let output = fgm_lab(arguments);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let text = String::from_utf8(output.stderr).expect("UTF-8");
+    assert_eq!(text.lines().count(), 1, "{text}");
+    text
+}
+
+#[test]
+fn inspect_says_what_is_wrong() {
+    let folder = tempfile::tempdir().expect("temporary directory");
+    let rubbish = folder.path().join("rubbish.parquet");
+    std::fs::write(&rubbish, "no Parquet at all").expect("write");
+    let rubbish = rubbish.to_str().expect("UTF-8");
+    assert!(refusal(&["inspect", rubbish]).contains(rubbish));
+    assert!(refusal(&["inspect", "/nowhere/at/all"]).contains("/nowhere/at/all"));
+}
+
+#[test]
+fn up_says_which_address_is_taken() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = taken.local_addr().expect("its address").to_string();
+    let folder = tempfile::tempdir().expect("temporary directory");
+    let data = folder.path().to_str().expect("UTF-8");
+    let text = refusal(&["up", "--listen", &address, "--data-dir", data]);
+    assert!(text.contains(&address) && text.contains("--listen"), "{text}");
+}
