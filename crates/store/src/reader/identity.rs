@@ -1,0 +1,181 @@
+//! Who an instance is: its latest identity, from rows and from events.
+
+use super::columns::{any, int, ints, text};
+use super::index::Key;
+use arrow::array::RecordBatch;
+use fgm_model::schema::column;
+use fgm_model::{Instance, QosClass};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Instances that are remembered: a busy node's week.
+const MOST_KNOWN: usize = 200_000;
+
+/// The columns of an identity.
+pub(super) fn columns() -> Vec<&'static str> {
+    let mut names = column::IDENTITY_TEXT.to_vec();
+    names.push(column::RESTART_COUNT);
+    names
+}
+
+/// An identity and where it was recorded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Known {
+    /// When it was true, milliseconds UTC.
+    pub(super) as_of_ms: i64,
+    /// The node's name.
+    pub(super) node: Arc<str>,
+    /// Who it is.
+    pub(super) instance: Arc<Instance>,
+}
+
+/// The latest identity of every instance seen so far.
+#[derive(Debug, Default)]
+pub(super) struct Book {
+    known: Mutex<HashMap<Key, Known>>,
+}
+
+impl Book {
+    /// What is known of an instance.
+    pub(super) fn get(&self, key: &Key) -> Option<Known> {
+        self.lock().get(key).cloned()
+    }
+
+    /// Whether its identity at that time or a later one is known.
+    pub(super) fn has(&self, key: &Key, as_of_ms: i64) -> bool {
+        let known = self.lock();
+        known
+            .get(key)
+            .is_some_and(|known| known.as_of_ms >= as_of_ms)
+    }
+
+    /// Learns a row's identity; names once known are not forgotten for a row without them.
+    pub(super) fn learn(&self, row: &Known) {
+        let mut known = self.lock();
+        let key = (row.instance.container_id.clone(), row.instance.life.clone());
+        match known.get_mut(&key) {
+            None => {
+                if known.len() >= MOST_KNOWN {
+                    known.clear();
+                }
+                known.insert(key, row.clone());
+            }
+            Some(old) => {
+                let newer = row.as_of_ms >= old.as_of_ms;
+                let (late, early) = if newer { (row, &*old) } else { (&*old, row) };
+                let merged = merge(&late.instance, &early.instance);
+                *old = Known {
+                    as_of_ms: late.as_of_ms,
+                    node: Arc::clone(&late.node),
+                    instance: merged,
+                };
+            }
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Key, Known>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The later identity, completed from the earlier where it does not say.
+fn merge(late: &Arc<Instance>, early: &Instance) -> Arc<Instance> {
+    let mut merged = Instance::clone(late);
+    let or = |late: &mut Option<String>, early: &Option<String>| {
+        if late.is_none() {
+            late.clone_from(early);
+        }
+    };
+    or(&mut merged.pod_uid, &early.pod_uid);
+    or(&mut merged.container_name, &early.container_name);
+    or(&mut merged.namespace, &early.namespace);
+    or(&mut merged.pod_name, &early.pod_name);
+    or(&mut merged.image, &early.image);
+    or(&mut merged.pod_labels, &early.pod_labels);
+    merged.qos_class = merged.qos_class.or(early.qos_class);
+    merged.restart_count = merged.restart_count.or(early.restart_count);
+    if merged == **late {
+        Arc::clone(late)
+    } else {
+        Arc::new(merged)
+    }
+}
+
+/// The identity in a row; `None` where the row names no instance (an event of the node).
+pub(super) fn of_row(batch: &RecordBatch, row: usize) -> Option<(Arc<str>, Instance)> {
+    let get = |name| text(any(batch, name), row);
+    let own = |name| get(name).map(str::to_owned);
+    let container_id = own(column::CONTAINER_ID)?;
+    let qos = get(column::QOS_CLASS).and_then(|name| {
+        [
+            QosClass::Guaranteed,
+            QosClass::Burstable,
+            QosClass::BestEffort,
+        ]
+        .into_iter()
+        .find(|class| class.as_str() == name)
+    });
+    let instance = Instance {
+        container_id,
+        life: own(column::LIFE).unwrap_or_default(),
+        cgroup_path: own(column::CGROUP_PATH).unwrap_or_default(),
+        pod_uid: own(column::POD_UID),
+        qos_class: qos,
+        container_name: own(column::CONTAINER_NAME),
+        namespace: own(column::NAMESPACE),
+        pod_name: own(column::POD_NAME),
+        image: own(column::IMAGE),
+        restart_count: int(ints(batch, column::RESTART_COUNT).as_ref(), row),
+        pod_labels: own(column::POD_LABELS),
+    };
+    Some((get(column::NODE).unwrap_or_default().into(), instance))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn known(as_of_ms: i64, name: Option<&str>) -> Known {
+        Known {
+            as_of_ms,
+            node: "n".into(),
+            instance: Arc::new(Instance {
+                container_id: "c".into(),
+                life: "l".into(),
+                container_name: name.map(str::to_owned),
+                ..Instance::default()
+            }),
+        }
+    }
+
+    #[test]
+    fn the_latest_identity_counts_in_whatever_order_rows_are_read() {
+        let key = ("c".to_owned(), "l".to_owned());
+        let rows = [known(1, None), known(3, Some("new")), known(2, Some("old"))];
+        for order in [
+            [0, 1, 2],
+            [0, 2, 1],
+            [1, 0, 2],
+            [1, 2, 0],
+            [2, 0, 1],
+            [2, 1, 0],
+        ] {
+            let book = Book::default();
+            for place in order {
+                book.learn(&rows[place]);
+            }
+            let name = book.get(&key).unwrap().instance.container_name.clone();
+            assert_eq!(name.as_deref(), Some("new"), "{order:?}");
+            assert!(book.has(&key, 3) && !book.has(&key, 4));
+        }
+    }
+
+    #[test]
+    fn a_name_once_known_stays() {
+        let book = Book::default();
+        book.learn(&known(1, Some("app")));
+        book.learn(&known(2, None));
+        let key = ("c".to_owned(), "l".to_owned());
+        assert_eq!(book.get(&key).unwrap(), known(2, Some("app")));
+    }
+}

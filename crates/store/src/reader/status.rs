@@ -1,0 +1,155 @@
+//! What is stored as a whole, how fresh it is, and the events of a range.
+
+use super::events::{self, EventRow, Events};
+use super::trouble::SkippedFile;
+use super::window::clamp;
+use super::{ReadError, Reader, columns};
+use crate::layout::{hour_of, names_in};
+use crate::state::{self, Recording};
+use fgm_model::Table;
+use fgm_model::schema::column;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+/// How far an event's time may move from revision to revision.
+const REVISION_MARGIN_MS: i64 = 86_400_000;
+
+/// The state of a data directory.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Status {
+    /// The first stored row of `metrics`, milliseconds UTC; `None` while there is none.
+    pub first_ms: Option<i64>,
+    /// The last one.
+    pub last_ms: Option<i64>,
+    /// Up to here nothing changes any more but by consolidation and deletion.
+    pub sealed_until_ms: Option<i64>,
+    /// The newest spooled row; `None` when nothing is in the spool.
+    pub live_until_ms: Option<i64>,
+    /// Changes whenever published files do.
+    pub generation: String,
+    /// The tick interval of the newest rows.
+    pub interval_ms: Option<i64>,
+    /// The node of the newest rows.
+    pub node: Option<String>,
+    /// Who recorded the newest rows.
+    pub recorder: Option<String>,
+    /// Bytes of published files and spool streams.
+    pub bytes: u64,
+    /// Published files.
+    pub files: u64,
+    /// Files that cannot be used, as far as they were met.
+    pub skipped: Vec<SkippedFile>,
+    /// Why less is recorded than a person might expect, as the recorder says.
+    pub notice: Option<String>,
+}
+
+impl Reader {
+    /// What is stored.
+    ///
+    /// # Errors
+    /// When the data directory cannot be listed.
+    pub fn status(&self) -> Result<Status, ReadError> {
+        let summary = {
+            let mut stored = self.stored();
+            stored.refresh()?;
+            stored.summary()
+        };
+        let newest = clamp(summary.span.map_or(0, |(_, last)| last));
+        let span = (hour_of(newest), newest);
+        let mut status = self.with_window(Table::Metrics, span, |window| {
+            let mut status = Status::default();
+            let mut origin = None;
+            if let Some(file) = window.files.iter().max_by_key(|file| file.name.end_ms) {
+                origin = file.footer.origin.clone();
+            }
+            for ticks in &window.ticks {
+                let spooled = ticks.batches.iter();
+                for batch in spooled.filter_map(|batch| columns::times(batch, column::TIME)) {
+                    for time_ms in batch.values() {
+                        // For now the first spooled row; see below.
+                        let first = status.sealed_until_ms.unwrap_or(i64::MAX);
+                        status.sealed_until_ms = Some(first.min(*time_ms));
+                        if status.live_until_ms.is_none_or(|newest| newest < *time_ms) {
+                            status.live_until_ms = Some(*time_ms);
+                            origin = Some(ticks.info.origin.clone());
+                        }
+                    }
+                }
+                status.bytes += ticks.info.path.metadata().map_or(0, |m| m.len());
+            }
+            if let Some(origin) = origin {
+                status.interval_ms = Some(origin.interval_ms);
+                status.node = Some(origin.recorder.node);
+                status.recorder = Some(origin.recorder.recorder);
+            }
+            Ok(status)
+        })?;
+        let first_spooled = status.sealed_until_ms;
+        let (first, last) = (
+            summary.span.map(|(first, _)| first),
+            summary.span.map(|(_, last)| last),
+        );
+        status.sealed_until_ms = first_spooled
+            .map(|time_ms| time_ms.saturating_sub(1))
+            .or(last)
+            .filter(|_| last.is_some());
+        status.first_ms = first.into_iter().chain(first_spooled).min();
+        status.last_ms = last.into_iter().chain(status.live_until_ms).max();
+        status.generation = summary.generation;
+        status.bytes += summary.bytes;
+        status.files = summary.files;
+        status.skipped = self.trouble.list();
+        // A recorder that tells nothing, or not yet, has no notice.
+        let recording = state::read::<Recording>(&self.dir, state::RECORDING);
+        status.notice = recording.ok().flatten().and_then(|recording| recording.notice);
+        Ok(status)
+    }
+
+    /// A number that differs whenever an answer may: cheap enough to be asked ten times a
+    /// second.
+    ///
+    /// # Errors
+    /// When the data directory cannot be listed.
+    pub fn pulse(&self) -> Result<u64, ReadError> {
+        let mut hash = DefaultHasher::new();
+        for spool in names_in(&self.dir.spool_root())? {
+            for table in Table::ALL {
+                let path = self.dir.spool_root().join(&spool).join(table.as_str());
+                let length = path.with_extension("arrows").metadata().map(|m| m.len());
+                length.unwrap_or_default().hash(&mut hash);
+            }
+            spool.hash(&mut hash);
+        }
+        let mut stored = self.stored();
+        stored.refresh()?;
+        stored.summary().generation.hash(&mut hash);
+        Ok(hash.finish())
+    }
+
+    /// What happened in the range (inclusive), oldest first; of each event the highest
+    /// revision.
+    ///
+    /// # Errors
+    /// When the data directory cannot be listed.
+    pub fn events(&self, start_ms: i64, end_ms: i64) -> Result<Vec<EventRow>, ReadError> {
+        let (start_ms, end_ms) = (clamp(start_ms), clamp(end_ms));
+        // A later revision may tell another time.
+        let span = (
+            clamp(start_ms - REVISION_MARGIN_MS),
+            clamp(end_ms + REVISION_MARGIN_MS),
+        );
+        let names = events::columns();
+        let all = self.with_window(Table::Events, span, |window| {
+            let mut all = Events::default();
+            for file in &window.files {
+                for batch in self.files.read(file, &names, None, &self.trouble)? {
+                    all.add(&batch);
+                }
+            }
+            for batch in window.ticks.iter().flat_map(|ticks| &ticks.batches) {
+                all.add(batch);
+            }
+            Ok(all)
+        })?;
+        Ok(all.within(start_ms, end_ms))
+    }
+}
