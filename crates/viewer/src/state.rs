@@ -1,0 +1,84 @@
+//! What all requests share: the reader, and how much of it may be used at once.
+
+use crate::answers::Answers;
+use crate::problem::Problem;
+use crate::tail::Ticker;
+use fgm_store::reader::Reader;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+use tokio::sync::{Semaphore, watch};
+
+/// Reads at once; more wait their turn.
+const MOST_READS: usize = 4;
+/// How long a request may wait and read.
+const DEADLINE: Duration = Duration::from_secs(20);
+
+/// Everything a viewer of one data directory needs; clones share it.
+#[derive(Debug, Clone)]
+pub struct AppState {
+    pub(crate) reader: Arc<Reader>,
+    pub(crate) answers: Arc<Answers>,
+    pub(crate) ticker: Arc<Ticker>,
+    pub(crate) hosts: Arc<[String]>,
+    pub(crate) closing: watch::Sender<bool>,
+    permits: Arc<Semaphore>,
+}
+
+impl AppState {
+    /// A viewer of that directory, which may be empty or not there yet.
+    #[must_use]
+    pub fn new(data_dir: impl Into<PathBuf>) -> Self {
+        let reader = Arc::new(Reader::open(data_dir));
+        Self {
+            ticker: Arc::new(Ticker::new(Arc::clone(&reader))),
+            reader,
+            answers: Arc::default(),
+            hosts: Arc::new([]),
+            closing: watch::Sender::new(false),
+            permits: Arc::new(Semaphore::new(MOST_READS)),
+        }
+    }
+
+    /// Host names under which the viewer may be addressed, beside localhost and any address.
+    #[must_use]
+    pub fn with_hosts(mut self, hosts: Vec<String>) -> Self {
+        self.hosts = hosts.into();
+        self
+    }
+
+    /// Reads on a thread that may block, when its turn comes. `work` asks its second argument
+    /// whether somebody still waits for the answer.
+    pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Reader, &dyn Fn() -> bool) -> Result<T, Problem> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let deadline = Instant::now() + DEADLINE;
+        let permit = Arc::clone(&self.permits).acquire_owned();
+        let Ok(Ok(permit)) = tokio::time::timeout(DEADLINE, permit).await else {
+            return Err(Problem::too_busy());
+        };
+        let waiting = Waiting(Arc::new(AtomicBool::new(true)));
+        let asked = Arc::clone(&waiting.0);
+        let reader = Arc::clone(&self.reader);
+        let done = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            work(&reader, &|| {
+                asked.load(Ordering::Relaxed) && Instant::now() < deadline
+            })
+        });
+        let result = done.await;
+        drop(waiting);
+        result.unwrap_or_else(|error| Err(Problem::internal(error)))
+    }
+}
+
+/// Somebody waits, until this is dropped: a client that went away drops its request.
+struct Waiting(Arc<AtomicBool>);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
+}
