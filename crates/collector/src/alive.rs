@@ -5,7 +5,7 @@ use crate::grid::Now;
 use crate::subject::Subject;
 use fgm_cgroup::{CgroupReader, Outcome, ReadContext};
 use fgm_model::{Instance, Metric, Values};
-use fgm_proc::{ProcReader, Processes, Pss, PssSkipped};
+use fgm_proc::{Listed, ProcReader, Processes, Pss, PssSkipped};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -122,8 +122,15 @@ impl Alive {
         }
         let at = clock::boot_time(now);
         let values = &mut self.subject.values;
+        let pids = self.reader.pids();
+        let listed = Listed::new(pids);
+        let listed = match values.get(Metric::ProcessCount).map(u64::try_from) {
+            // The rest are outside our PID namespace.
+            Some(Ok(count)) => listed.with_outside(count.saturating_sub(pids.len() as u64)),
+            _ => listed.incomplete(),
+        };
         self.processes
-            .read(self.reader.pids(), &mut readers.processes, at, values);
+            .read(listed, &mut readers.processes, at, values);
         readers
             .pss
             .fill(&self.processes, at, values, &mut readers.skipped);

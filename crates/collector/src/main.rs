@@ -19,7 +19,7 @@ fn main() -> ExitCode {
     match fgm_collector::run::run(&cli.config, &cli.listen) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            eprintln!("error: {}", fgm_collector::run::explain(&error));
             ExitCode::FAILURE
         }
     }

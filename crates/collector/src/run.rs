@@ -85,6 +85,20 @@ pub fn start_log() {
         .try_init();
 }
 
+/// An error for a person: what was tried, and why it failed, each said once.
+#[must_use]
+pub fn explain(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        // Errors of libraries often name their cause themselves.
+        if !text.contains(&cause) {
+            let separator = if text.is_empty() { "" } else { ": " };
+            text = format!("{text}{separator}{cause}");
+        }
+    }
+    text
+}
+
 /// Ends at SIGTERM or SIGINT.
 pub async fn stop_signal() {
     let term = async {

@@ -36,5 +36,8 @@ fn up_says_which_address_is_taken() {
     let folder = tempfile::tempdir().expect("temporary directory");
     let data = folder.path().to_str().expect("UTF-8");
     let text = refusal(&["up", "--listen", &address, "--data-dir", data]);
-    assert!(text.contains(&address) && text.contains("--listen"), "{text}");
+    assert!(
+        text.contains(&address) && text.contains("--listen"),
+        "{text}"
+    );
 }

@@ -37,8 +37,7 @@ impl Kind {
 }
 
 /// The unit of a stored value; a cumulative metric's rate has this unit per second.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Unit {
     /// Thousandths of one CPU.
     Millicores,
@@ -90,6 +89,12 @@ impl Unit {
             Self::Ms => Self::MsPerSecond,
             other => other,
         }
+    }
+}
+
+impl Serialize for Unit {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
     }
 }
 
