@@ -9,7 +9,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
-use prometheus_client::registry::{Registry, Unit};
+use prometheus_client::registry::{Metric, Registry, Unit};
 use rustix::io::Errno;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
@@ -119,170 +119,77 @@ impl Health {
     /// Fresh metrics for a recorder of that interval.
     #[must_use]
     pub fn new(interval: Duration) -> Self {
-        let mut health = Self {
-            registry: Registry::with_prefix("fgm"),
+        let mut registry = Registry::with_prefix("fgm");
+        let to = &mut registry;
+        Self {
             interval,
             locked: AtomicBool::new(false),
             writing: AtomicBool::new(false),
             last_tick_boot_us: AtomicI64::new(i64::MIN),
             notice: Mutex::default(),
-            ticks: Counter::default(),
-            ticks_missed: Counter::default(),
-            ticks_late: Counter::default(),
-            clock_steps: Counter::default(),
-            lateness: Histogram::new([
-                0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25,
-                1.0,
-            ]),
-            tick_cpu: Family::default(),
-            containers: Gauge::default(),
-            watches: Gauge::default(),
-            kept_descriptors: Gauge::default(),
-            refused: Family::default(),
-            pss_cpu: Seconds::default(),
-            pss_scans: Counter::default(),
-            pss_skipped: Counter::default(),
-            rows: Family::default(),
-            rows_lost: Counter::default(),
-            spool_bytes: Counter::default(),
-            segments: Counter::default(),
-            segment_bytes: Counter::default(),
-            seal_cpu: Seconds::default(),
-            seal_failures: Counter::default(),
-            deleted_hours: Counter::default(),
-            deleted_bytes: Counter::default(),
-            recording: Gauge::default(),
-            resident: Gauge::default(),
-            resident_anonymous: Gauge::default(),
-        };
-        health.register();
-        health
-    }
-
-    fn register(&mut self) {
-        let to = &mut self.registry;
-        to.register("ticks", "Ticks taken", self.ticks.clone());
-        to.register(
-            "ticks_missed",
-            "Grid instants without a reading",
-            self.ticks_missed.clone(),
-        );
-        to.register(
-            "ticks_late",
-            "Ticks that began more than a quarter of the interval late",
-            self.ticks_late.clone(),
-        );
-        to.register(
-            "clock_steps",
-            "Times the wall clock was set",
-            self.clock_steps.clone(),
-        );
-        to.register_with_unit(
-            "tick_lateness",
-            "Start of a tick after its grid instant",
-            Unit::Seconds,
-            self.lateness.clone(),
-        );
-        to.register_with_unit(
-            "tick_cpu",
-            "CPU time of the tick thread by part",
-            Unit::Seconds,
-            self.tick_cpu.clone(),
-        );
-        to.register(
-            "containers",
-            "Instances read each tick",
-            self.containers.clone(),
-        );
-        to.register(
-            "watches",
-            "inotify watches on cgroup directories",
-            self.watches.clone(),
-        );
-        to.register(
-            "kept_descriptors",
-            "Kernel files kept open",
-            self.kept_descriptors.clone(),
-        );
-        to.register(
-            "reads_refused",
-            "Reads that the kernel refused, by errno",
-            self.refused.clone(),
-        );
-        to.register_with_unit(
-            "pss_cpu",
-            "CPU time spent on the proportional set size",
-            Unit::Seconds,
-            self.pss_cpu.clone(),
-        );
-        to.register(
-            "pss_scans",
-            "Processes scanned for their proportional set size",
-            self.pss_scans.clone(),
-        );
-        to.register(
-            "pss_skipped",
-            "Processes too large to scan",
-            self.pss_skipped.clone(),
-        );
-        to.register("rows", "Rows spooled, by table", self.rows.clone());
-        to.register(
-            "rows_lost",
-            "Rows that could not be spooled",
-            self.rows_lost.clone(),
-        );
-        to.register_with_unit(
-            "spool",
-            "Bytes appended to the spool",
-            Unit::Bytes,
-            self.spool_bytes.clone(),
-        );
-        to.register("segments", "Segments published", self.segments.clone());
-        to.register_with_unit(
-            "segment",
-            "Bytes of published segments",
-            Unit::Bytes,
-            self.segment_bytes.clone(),
-        );
-        to.register_with_unit(
-            "seal_cpu",
-            "CPU time of sealing",
-            Unit::Seconds,
-            self.seal_cpu.clone(),
-        );
-        to.register(
-            "seal_failures",
-            "Attempts to seal that failed and are tried again",
-            self.seal_failures.clone(),
-        );
-        to.register(
-            "deleted_hours",
-            "Hours of a table deleted by retention",
-            self.deleted_hours.clone(),
-        );
-        to.register_with_unit(
-            "deleted",
-            "Bytes deleted by retention",
-            Unit::Bytes,
-            self.deleted_bytes.clone(),
-        );
-        to.register(
-            "recording",
-            "1 while rows reach the disk",
-            self.recording.clone(),
-        );
-        to.register_with_unit(
-            "resident_memory",
-            "Resident memory of the recorder",
-            Unit::Bytes,
-            self.resident.clone(),
-        );
-        to.register_with_unit(
-            "resident_anonymous_memory",
-            "Anonymous part of it",
-            Unit::Bytes,
-            self.resident_anonymous.clone(),
-        );
+            ticks: new(to, "ticks", "Ticks taken"),
+            ticks_missed: new(to, "ticks_missed", "Grid instants without a reading"),
+            ticks_late: new(
+                to,
+                "ticks_late",
+                "Ticks that began more than a quarter of the interval late",
+            ),
+            clock_steps: new(to, "clock_steps", "Times the wall clock was set"),
+            lateness: lateness(to),
+            tick_cpu: measured(
+                to,
+                "tick_cpu",
+                "CPU time of the tick thread by part",
+                Unit::Seconds,
+            ),
+            containers: new(to, "containers", "Instances read each tick"),
+            watches: new(to, "watches", "inotify watches on cgroup directories"),
+            kept_descriptors: new(to, "kept_descriptors", "Kernel files kept open"),
+            refused: new(
+                to,
+                "reads_refused",
+                "Reads that the kernel refused, by errno",
+            ),
+            pss_cpu: measured(
+                to,
+                "pss_cpu",
+                "CPU time spent on the proportional set size",
+                Unit::Seconds,
+            ),
+            pss_scans: new(
+                to,
+                "pss_scans",
+                "Processes scanned for their proportional set size",
+            ),
+            pss_skipped: new(to, "pss_skipped", "Processes too large to scan"),
+            rows: new(to, "rows", "Rows spooled, by table"),
+            rows_lost: new(to, "rows_lost", "Rows that could not be spooled"),
+            spool_bytes: measured(to, "spool", "Bytes appended to the spool", Unit::Bytes),
+            segments: new(to, "segments", "Segments published"),
+            segment_bytes: measured(to, "segment", "Bytes of published segments", Unit::Bytes),
+            seal_cpu: measured(to, "seal_cpu", "CPU time of sealing", Unit::Seconds),
+            seal_failures: new(
+                to,
+                "seal_failures",
+                "Attempts to seal that failed and are tried again",
+            ),
+            deleted_hours: new(to, "deleted_hours", "Hours of a table deleted by retention"),
+            deleted_bytes: measured(to, "deleted", "Bytes deleted by retention", Unit::Bytes),
+            recording: new(to, "recording", "1 while rows reach the disk"),
+            resident: measured(
+                to,
+                "resident_memory",
+                "Resident memory of the recorder",
+                Unit::Bytes,
+            ),
+            resident_anonymous: measured(
+                to,
+                "resident_anonymous_memory",
+                "Anonymous part of it",
+                Unit::Bytes,
+            ),
+            registry,
+        }
     }
 
     /// The recorder lock is ours.
@@ -399,6 +306,38 @@ impl Health {
         let _ = encode(&mut text, &self.registry);
         text
     }
+}
+
+/// A metric that the registry shows under that name.
+fn new<M: Metric + Clone + Default>(to: &mut Registry, name: &str, help: &str) -> M {
+    let metric = M::default();
+    to.register(name, help, metric.clone());
+    metric
+}
+
+/// The same with a unit, which the name then ends with.
+fn measured<M: Metric + Clone + Default>(
+    to: &mut Registry,
+    name: &str,
+    help: &str,
+    unit: Unit,
+) -> M {
+    let metric = M::default();
+    to.register_with_unit(name, help, unit, metric.clone());
+    metric
+}
+
+fn lateness(to: &mut Registry) -> Histogram {
+    let lateness = Histogram::new([
+        0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0,
+    ]);
+    to.register_with_unit(
+        "tick_lateness",
+        "Start of a tick after its grid instant",
+        Unit::Seconds,
+        lateness.clone(),
+    );
+    lateness
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use crate::report::Repeated;
 use crate::{clock, config::FreeDisk};
 use fgm_store::retain::{self, Policy};
 use fgm_store::state::{self, Recording};
-use fgm_store::{DataDir, StoreError, seal};
+use fgm_store::{DataDir, StoreError, seal, spool};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -118,23 +118,15 @@ impl Keeper {
 
     fn sync(&self, work: &mut Work) {
         let Some(ulid) = work.open else { return };
-        match self.sync_spool(ulid) {
+        match spool::sync(&self.dir, ulid) {
             Ok(()) => {
                 work.sync_trouble.over();
             }
             Err(error) if work.sync_trouble.again(1) => {
-                tracing::warn!("cannot sync the spool to disk: {error}");
+                tracing::warn!("{error}");
             }
             Err(_) => {}
         }
-    }
-
-    fn sync_spool(&self, ulid: Ulid) -> std::io::Result<()> {
-        let spool = self.dir.spool(ulid);
-        for entry in std::fs::read_dir(&spool)? {
-            std::fs::File::open(entry?.path())?.sync_data()?;
-        }
-        std::fs::File::open(&spool)?.sync_data()
     }
 
     fn seal_all(&self, work: &mut Work) {

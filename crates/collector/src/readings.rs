@@ -287,19 +287,13 @@ impl Readings {
             .set(gauge(readers.cgroups.descriptors.kept()));
         health.set_refusals("cgroup", readers.cgroups.refusals.iter());
         health.set_refusals("discovery", self.discovery.refusals().iter());
-        health.set_refusals("proc", by_errno(readers.processes.refusals()));
-        health.set_refusals("pss", by_errno(readers.pss.refusals()));
+        health.set_refusals("proc", readers.processes.refusals().iter());
+        health.set_refusals("pss", readers.pss.refusals().iter());
         health.set_pss(readers.pss.usage());
         if now.boot_us - self.started_us > REMEMBER_STORED_US {
             self.stored = None;
         }
     }
-}
-
-fn by_errno(refusals: &fgm_proc::Refusals) -> impl Iterator<Item = (rustix::io::Errno, u64)> {
-    refusals
-        .by_errno()
-        .map(|(errno, count)| (rustix::io::Errno::from_raw_os_error(errno), count))
 }
 
 /// Gives each part of a tick its CPU time.

@@ -242,10 +242,12 @@ impl Recording {
     pub async fn stop(self) -> anyhow::Result<()> {
         self.stop.request();
         tokio::task::spawn_blocking(move || {
-            let ended_well = std::iter::once(self.tick)
+            // Each is waited for, also after one that ended badly.
+            let ends: Vec<_> = std::iter::once(self.tick)
                 .chain(self.others.into_iter().rev())
                 .map(JoinHandle::join)
-                .fold(true, |well, joined| well && joined.is_ok());
+                .collect();
+            let ended_well = ends.iter().all(Result::is_ok);
             drop(self.lock);
             anyhow::ensure!(ended_well, "a thread of the recorder panicked; see the log");
             Ok(())

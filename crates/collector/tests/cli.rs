@@ -1,5 +1,7 @@
 //! `fgm` as a person calls it.
 
+#![expect(clippy::expect_used, reason = "a failed expectation fails the test")]
+
 use std::process::{Command, Output};
 
 fn fgm(arguments: &[&str]) -> Output {

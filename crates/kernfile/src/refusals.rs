@@ -1,4 +1,5 @@
-//! How often the kernel refused, by errno: a self-metric.
+//! How often the kernel refused, by errno: a self-metric, and the sign by which an operator sees
+//! that a security module or a missing capability hides processes.
 
 use rustix::io::Errno;
 
@@ -9,6 +10,7 @@ const KINDS: usize = 16;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Refusals {
     kinds: [Option<(Errno, u64)>; KINDS],
+    unparsable: u64,
 }
 
 impl Refusals {
@@ -27,6 +29,17 @@ impl Refusals {
                 }
             }
         }
+    }
+
+    /// Counts a file that was read but is not what the kernel's documentation says.
+    pub const fn count_unparsable(&mut self) {
+        self.unparsable = self.unparsable.saturating_add(1);
+    }
+
+    /// How many files were read that are not what the kernel's documentation says.
+    #[must_use]
+    pub const fn unparsable(&self) -> u64 {
+        self.unparsable
     }
 
     /// Each errno seen and how often, in order of first sight.

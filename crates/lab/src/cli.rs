@@ -15,7 +15,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Record this machine and show it live in the browser
-    Up(up::Up),
+    Up(Box<up::Up>),
     /// Say what a file or a data directory holds
     Inspect {
         /// A Parquet file, a spool stream (.arrows) or a data directory

@@ -1,5 +1,7 @@
 //! `fgm-lab` as a person calls it with something wrong.
 
+#![expect(clippy::expect_used, reason = "a failed expectation fails the test")]
+
 use std::process::{Command, Output};
 
 fn fgm_lab(arguments: &[&str]) -> Output {

@@ -4,8 +4,7 @@
 use crate::clock::BootTime;
 use crate::facts::page_bytes;
 use crate::io::IoLayout;
-use crate::refusals::Refusals;
-use fgm_kernfile::{Buffer, Descriptors};
+use fgm_kernfile::{Buffer, Descriptors, Refusals};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{Mode, OFlags, openat};
 use rustix::io::Errno;

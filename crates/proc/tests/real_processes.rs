@@ -126,7 +126,7 @@ fn what_children_write_is_seen_and_stays_when_they_end() {
     recorder.tick(&[]);
     assert_eq!(recorder.get(Metric::MemoryRss), Some(0));
     assert!(recorder.get(Metric::IoWchar).unwrap() >= second);
-    assert_eq!(recorder.reader.refusals().by_errno().count(), 0);
+    assert_eq!(recorder.reader.refusals().iter().count(), 0);
 }
 
 /// Our descriptors that lead to files of processes with these pids.

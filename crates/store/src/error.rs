@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The operating system refused; nothing is known to be wrong with the data.
-    #[error("cannot {action} {}: {source}{}", path.display(), Hint(source))]
+    #[error("cannot {action} {}: {source}{}", path.display(), Hint(action, source))]
     Io {
         /// What was tried, as a verb.
         action: &'static str,
@@ -122,13 +122,13 @@ impl StoreError {
     }
 }
 
-/// What to do about an errno, where there is a usual answer.
-struct Hint<'a>(&'a io::Error);
+/// What to do about an errno of an action, where there is a usual answer.
+struct Hint<'a>(&'a str, &'a io::Error);
 
 impl fmt::Display for Hint<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         use io::ErrorKind;
-        f.write_str(match self.0.kind() {
+        f.write_str(match self.1.kind() {
             ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
                 "; free space on that file system or lower --retain-size"
             }
@@ -138,6 +138,9 @@ impl fmt::Display for Hint<'_> {
             ErrorKind::PermissionDenied => {
                 "; run as a user who may write there or choose another --data-dir"
             }
+            ErrorKind::NotADirectory => "; choose another --data-dir",
+            // Everything above it was made: this is a place where nothing can be made.
+            ErrorKind::NotFound if self.0 == "make directory" => "; choose another --data-dir",
             _ => "",
         })
     }

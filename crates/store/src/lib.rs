@@ -44,4 +44,4 @@ pub use lock::{Lock, LockError};
 pub use recover::{RecoveryReport, recover};
 pub use rotation::Rotation;
 pub use seal::{SealReport, seal};
-pub use spool::{ClosedSpool, Spool, SyncHandles};
+pub use spool::{ClosedSpool, Spool};

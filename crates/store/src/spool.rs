@@ -7,7 +7,7 @@
 use crate::StoreError;
 use crate::encode::Encoder;
 use crate::footer::Origin;
-use crate::layout::{DataDir, HOUR_MS, create_file, hour_of, make_directory};
+use crate::layout::{DataDir, HOUR_MS, create_file, hour_of, make_directory, names_in};
 use fgm_model::{Event, Recorder, Table, Tick};
 use std::fs::File;
 use std::io;
@@ -125,27 +125,6 @@ impl Spool {
             .is_none_or(|hour_ms| (hour_ms..hour_ms.saturating_add(HOUR_MS)).contains(&time_ms))
     }
 
-    /// Duplicates of the descriptors, for another thread to make durable what was appended.
-    ///
-    /// # Errors
-    /// When the process has too many open files.
-    pub fn sync_handles(&self) -> Result<SyncHandles, StoreError> {
-        let mut files = Vec::new();
-        for stream in self.streams.iter().flatten() {
-            let file = stream.file.try_clone();
-            files.push((
-                stream.path.clone(),
-                file.map_err(StoreError::io("duplicate", &stream.path))?,
-            ));
-        }
-        // The names of new files must be durable too.
-        for path in [self.dir.spool_root(), self.dir.spool(self.ulid)] {
-            let directory = File::open(&path).map_err(StoreError::io("open", &path))?;
-            files.push((path, directory));
-        }
-        Ok(SyncHandles { files })
-    }
-
     /// Closes the streams, which are then ready to be sealed.
     ///
     /// # Errors
@@ -165,25 +144,22 @@ impl Spool {
     }
 }
 
-/// What to make durable.
-#[derive(Debug)]
-pub struct SyncHandles {
-    files: Vec<(PathBuf, File)>,
-}
-
-impl SyncHandles {
-    /// fdatasync on everything; takes milliseconds of waiting, so not on the tick's thread.
-    ///
-    /// # Errors
-    /// The first file that could not be made durable; the others were tried.
-    pub fn sync(&self) -> Result<(), StoreError> {
-        let mut result = Ok(());
-        for (path, file) in &self.files {
-            let synced = file.sync_data().map_err(StoreError::io("sync", path));
-            result = result.and(synced);
-        }
-        result
+/// Makes durable what was appended to a spool so far, and the names of its files. It takes
+/// milliseconds of waiting, so it is for another thread than the one that appends.
+///
+/// # Errors
+/// The first file that could not be made durable; the others were tried.
+pub fn sync(dir: &DataDir, ulid: Ulid) -> Result<(), StoreError> {
+    let spool = dir.spool(ulid);
+    let streams = names_in(&spool)?.into_iter().map(|name| spool.join(name));
+    let mut result = Ok(());
+    for path in streams.chain([spool.clone(), dir.spool_root()]) {
+        let synced = File::open(&path)
+            .and_then(|file| file.sync_data())
+            .map_err(StoreError::io("sync", &path));
+        result = result.and(synced);
     }
+    result
 }
 
 /// The part of a file that appending needs, so that tests can refuse it.

@@ -100,7 +100,10 @@ impl Reader {
         status.skipped = self.trouble.list();
         // A recorder that tells nothing, or not yet, has no notice.
         let recording = state::read::<Recording>(&self.dir, state::RECORDING);
-        status.notice = recording.ok().flatten().and_then(|recording| recording.notice);
+        status.notice = recording
+            .ok()
+            .flatten()
+            .and_then(|recording| recording.notice);
         Ok(status)
     }
 

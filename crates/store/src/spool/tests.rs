@@ -25,7 +25,7 @@ fn every_tick_is_in_the_file_at_once() {
         assert_eq!(stream_rows(&path), rows_of(&ticks, Table::Metrics));
         assert_eq!(path.metadata().unwrap().len(), bytes);
     }
-    spool.sync_handles().unwrap().sync().unwrap();
+    sync(&bed.dir, spool.ulid()).unwrap();
     let closed = spool.close().unwrap();
     assert_eq!((closed.rows, closed.bytes), (6, bytes));
     assert_eq!(closed.hour_ms, Some(HOUR));
