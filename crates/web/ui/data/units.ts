@@ -53,13 +53,9 @@ const UNITS: Readonly<Record<string, Steps>> = {
   per_s: counts(" /s"),
 };
 
-/** Frames say `bytes_per_s` and `per_s` where the catalogue says `bytes_per_second`. */
-const canonical = (unit: string): string =>
-  unit.replace(/_per_second$/, "_per_s").replace(/^count_per_s$/, "per_s");
-
 /** The scale in which numbers up to `largest` are read best. */
 export function scaleFor(unit: string, largest: number): Scale {
-  const steps = UNITS[canonical(unit)] ?? ([[0, 1, unit ? ` ${unit}` : ""]] as Steps);
+  const steps = UNITS[unit] ?? ([[0, 1, unit ? ` ${unit}` : ""]] as Steps);
   const size = Math.abs(largest);
   let pick = steps[0];
   for (const step of steps) if (size >= step[0]) pick = step;
@@ -82,20 +78,13 @@ export function formatValue(value: number | null | undefined, unit: string): str
   return digits(value / divisor) + suffix;
 }
 
-/**
- * The cells of a table of numbers: where all read best in one unit, it stands in the head alone.
- */
+/** The cells of a table of numbers: all in the unit that reads best for the largest. */
 export function tabulate(
   values: readonly (number | null)[],
   unit: string,
 ): { readonly unit: string; readonly cell: (value: number | null) => string } {
-  const suffixes = new Set(
-    values.filter((value): value is number => value !== null && value !== 0).map((value) => scaleFor(unit, value).suffix),
-  );
-  if (suffixes.size > 1) return { unit: "", cell: (value) => formatValue(value, unit) };
-  const [suffix = scaleFor(unit, 0).suffix] = suffixes;
   const largest = values.reduce<number>((most, value) => Math.max(most, Math.abs(value ?? 0)), 0);
-  const { divisor } = scaleFor(unit, largest);
+  const { divisor, suffix } = scaleFor(unit, largest);
   return { unit: suffix.trim(), cell: (value) => (value === null ? "–" : digits(value / divisor)) };
 }
 
@@ -120,7 +109,7 @@ export function unitLabel(unit: string): string {
     per_s: "/s",
     count: "",
   };
-  return labels[canonical(unit)] ?? unit;
+  return labels[unit] ?? unit;
 }
 
 /** The unit in words, for the head of a panel. */
@@ -133,5 +122,5 @@ export function unitWords(unit: string): string {
     per_s: "per second",
     ms: "time",
   };
-  return words[canonical(unit)] ?? unit;
+  return words[unit] ?? unit;
 }

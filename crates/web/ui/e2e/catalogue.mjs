@@ -89,7 +89,7 @@ const ROWS = [
   ["network_tx_errors", "Network errors sent", "network", "counter", "per_s", null, false],
   ["network_tx_drops", "Network drops sent", "network", "counter", "per_s", null, false],
   ["cpu_throttled_percent", "CPU throttled", "cpu", "gauge", "percent", null, true],
-  ["cpu_throttled_ms_per_s", "CPU time lost to throttling", "cpu", "gauge", "ms_per_second", null, true],
+  ["cpu_throttled_ms_per_s", "CPU time lost to throttling", "cpu", "gauge", "ms_per_s", null, true],
   ["cpu_percent_of_limit", "CPU of limit", "cpu", "gauge", "percent", null, true],
   ["cpu_percent_of_request", "CPU of request", "cpu", "gauge", "percent", null, true],
   ["memory_working_set", "Memory working set", "memory", "gauge", "bytes", "memory_max", true],

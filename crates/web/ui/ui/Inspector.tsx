@@ -160,7 +160,7 @@ function Events() {
       <h2 id="events-head">
         Events in window <span>{all.length}</span>
       </h2>
-      {list.length === 0 && <p>No OOM kill, restart, throttling or change of a limit.</p>}
+      {list.length === 0 && <p>No events in this window.</p>}
       <ul>
         {list.map((event) => {
           const sign = signOf(event.kind);

@@ -1,0 +1,81 @@
+//! What a story may lack on a machine: it is then skipped with one line that tells how to enable
+//! it, and fails where nothing may be skipped (`FGM_REQUIRE_ALL=1`, as the gate sets it).
+
+use std::env;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// The folder of the test bed (`uml-run`): `FGM_TESTBED`, or beside the repository.
+#[must_use]
+pub fn test_bed() -> Option<PathBuf> {
+    let beside = || {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        root.join("shared/testbed").canonicalize().ok()
+    };
+    let folder = variable("FGM_TESTBED").map(PathBuf::from).or_else(beside);
+    let usable = folder.filter(|folder| folder.join("uml-run").is_file());
+    require_or_skip(
+        usable,
+        "stories on a kernel of their own",
+        "FGM_TESTBED=FOLDER, the one with uml-run, after its setup",
+    )
+}
+
+/// A Python that has the packages of `tests/requirements.txt`: `FGM_PYTHON`.
+#[must_use]
+pub fn python() -> Option<PathBuf> {
+    require_or_skip(
+        variable("FGM_PYTHON").map(PathBuf::from),
+        "stories of DuckDB, pandas and Polars",
+        "FGM_PYTHON=python3, with pip install -r tests/requirements.txt",
+    )
+}
+
+/// A Chromium: `FGM_CHROMIUM`.
+#[must_use]
+pub fn chromium() -> Option<PathBuf> {
+    require_or_skip(
+        variable("FGM_CHROMIUM").map(PathBuf::from),
+        "stories in a browser",
+        "FGM_CHROMIUM=/usr/bin/chromium",
+    )
+}
+
+/// A Node that runs the page's browser tests: `FGM_NODE`, or the one on the path. Their packages
+/// must be there.
+#[must_use]
+pub fn node() -> Option<PathBuf> {
+    let ui = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/web/ui");
+    let packages = ui.join("node_modules/playwright-core");
+    let node = PathBuf::from(variable("FGM_NODE").unwrap_or_else(|| "node".to_owned()));
+    require_or_skip(
+        packages.is_dir().then_some(node),
+        "the page's own browser tests",
+        "nothing, but install their packages: npm ci --ignore-scripts in crates/web/ui",
+    )
+}
+
+/// Passes on what is there. Where it is missing, says in one line how to enable what needs it.
+///
+/// # Panics
+/// Where nothing may be skipped.
+pub fn require_or_skip<T>(there: Option<T>, what: &str, how: &str) -> Option<T> {
+    if there.is_none() {
+        let required = variable("FGM_REQUIRE_ALL").is_some_and(|value| value == "1");
+        assert!(!required, "{what} cannot run: set {how}");
+        say(&format!("skipped: {what}; to run them set {how}"));
+    }
+    there
+}
+
+/// A line for the person who runs the tests, also when the test passes.
+pub fn say(line: &str) {
+    // Not by eprintln, which a passing test keeps to itself.
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+/// The value of a variable that is set to something.
+#[must_use]
+pub fn variable(name: &str) -> Option<String> {
+    env::var(name).ok().filter(|value| !value.is_empty())
+}
