@@ -67,6 +67,20 @@ impl KernelFile {
         buffer: &'buffer mut Buffer,
         descriptors: &Descriptors,
     ) -> Result<&'buffer [u8], ReadError> {
+        self.read_by(|| Ok(directory), descriptors, |fd| buffer.read_whole(fd))
+    }
+
+    /// The same where the directory is not kept open: it is asked for only if the file must be
+    /// opened.
+    ///
+    /// # Errors
+    /// See [`ReadError`]; that the directory cannot be had counts as the file's own error.
+    pub fn read_opening<'buffer, 'directory>(
+        &mut self,
+        directory: impl FnOnce() -> Result<BorrowedFd<'directory>, Errno>,
+        buffer: &'buffer mut Buffer,
+        descriptors: &Descriptors,
+    ) -> Result<&'buffer [u8], ReadError> {
         self.read_by(directory, descriptors, |fd| buffer.read_whole(fd))
     }
 
@@ -80,13 +94,19 @@ impl KernelFile {
         buffer: &'buffer mut Buffer,
         descriptors: &Descriptors,
     ) -> Result<&'buffer [u8], ReadError> {
-        self.read_by(directory, descriptors, |fd| buffer.read_list(fd))
+        self.read_by(|| Ok(directory), descriptors, |fd| buffer.read_list(fd))
     }
 
     /// Whether the file was absent and is not asked for: the next read makes no system call.
     #[must_use]
     pub const fn is_absent(&self) -> bool {
         matches!(self.state, State::Absent)
+    }
+
+    /// Whether its descriptor is kept: the next read needs no directory.
+    #[must_use]
+    pub const fn is_kept(&self) -> bool {
+        matches!(self.state, State::Kept { .. })
     }
 
     /// Looks again for a file that was absent (a controller may have been enabled since).
@@ -103,16 +123,18 @@ impl KernelFile {
         }
     }
 
-    fn read_by<T>(
+    fn read_by<'directory, T>(
         &mut self,
-        directory: BorrowedFd<'_>,
+        directory: impl FnOnce() -> Result<BorrowedFd<'directory>, Errno>,
         descriptors: &Descriptors,
         read: impl FnOnce(BorrowedFd<'_>) -> Result<T, Errno>,
     ) -> Result<T, ReadError> {
         let result = match &self.state {
             State::Absent => return Err(ReadError::Absent),
             State::Kept { fd, .. } => read(fd.as_fd()),
-            State::Unopened => self.open_and_read(directory, descriptors, read),
+            State::Unopened => {
+                directory().and_then(|directory| self.open_and_read(directory, descriptors, read))
+            }
         };
         result.map_err(|errno| {
             let error = ReadError::from(errno);
@@ -221,6 +243,29 @@ mod tests {
         let mut buffer = Buffer::default();
         let read = file.read(directory.as_fd(), &mut buffer, &Descriptors::new(1));
         assert_eq!(read, Ok(b"7".as_slice()));
+    }
+
+    #[test]
+    fn the_directory_is_asked_for_only_to_open() {
+        let (folder, directory) = folder();
+        fs::write(folder.path().join("a"), "1").expect("write");
+        let descriptors = Descriptors::new(1);
+        let mut buffer = Buffer::default();
+        let mut file = KernelFile::new(c"a");
+        for asked in [true, false, false] {
+            assert_eq!(file.is_kept(), !asked);
+            let mut was_asked = false;
+            let place = || {
+                was_asked = true;
+                Ok(directory.as_fd())
+            };
+            let read = file.read_opening(place, &mut buffer, &descriptors);
+            assert_eq!(read, Ok(b"1".as_slice()));
+            assert_eq!(was_asked, asked);
+        }
+        file.close();
+        let read = file.read_opening(|| Err(Errno::SRCH), &mut buffer, &descriptors);
+        assert_eq!(read, Err(ReadError::Ended));
     }
 
     #[test]

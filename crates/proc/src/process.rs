@@ -3,7 +3,7 @@
 use crate::accumulate::{FirstSight, Totals};
 use crate::clock::BootTime;
 use crate::io::Io;
-use crate::reader::ProcReader;
+use crate::reader::{ProcReader, open_process};
 use crate::stat::{self, Stat};
 use crate::statm::{self, Statm};
 use crate::switches::Switches;
@@ -57,7 +57,7 @@ pub(crate) struct Process {
     absent_at: Option<BootTime>,
     start_ticks: Option<u64>,
     first_sight: FirstSight,
-    /// Kept while descriptors may be kept, so that files beyond the cap can be opened in it.
+    /// Kept only where files are opened in it again and again.
     directory: Option<OwnedFd>,
     stat_file: KernelFile,
     statm_file: KernelFile,
@@ -147,49 +147,52 @@ impl Process {
     }
 
     fn read_files(&mut self, reader: &mut ProcReader, turn: &mut Turn<'_>) -> Result<(), Gone> {
-        let (directory, kept) = match self.directory.take() {
-            Some(directory) => (directory, true),
-            None => match reader.open_process(self.pid) {
-                Ok(directory) => (directory, false),
-                Err(Errno::NOENT | Errno::SRCH) => return Err(Gone),
-                Err(errno) => {
-                    reader.refusals.count(errno);
-                    (self.stat, self.statm, self.io) = (None, None, None);
-                    return Ok(());
-                }
-            },
+        let mut place = Place {
+            pid: self.pid,
+            opened: self.directory.take(),
         };
-        self.read_in(directory.as_fd(), reader, turn)?;
-        if kept || reader.descriptors.kept() < reader.descriptors.most() {
-            self.directory = Some(directory);
+        self.read_in(&mut place, reader, turn)?;
+        // Of use where a file is not kept although it might be: one that is refused each time.
+        let needed = !(self.stat_file.is_kept()
+            && self.statm_file.is_kept()
+            && (self.io_lacking || self.io_file.is_kept()));
+        if needed && reader.descriptors.kept() < reader.descriptors.most() {
+            self.directory = place.opened;
         }
         Ok(())
     }
 
     fn read_in(
         &mut self,
-        directory: BorrowedFd<'_>,
+        place: &mut Place,
         reader: &mut ProcReader,
         turn: &mut Turn<'_>,
     ) -> Result<(), Gone> {
         (self.statm, self.io) = (None, None);
         // `stat` first: it tells whether this still is the process that it was.
-        self.stat = take(&mut self.stat_file, directory, reader, stat::parse)?;
+        self.stat = take(&mut self.stat_file, place, reader, stat::parse)?;
         let Some(stat) = self.stat else {
             return Ok(());
         };
         self.identify(stat.start_ticks, reader.tick_length);
-        self.statm = take(&mut self.statm_file, directory, reader, statm::parse)?;
-        self.read_io(directory, reader, turn)?;
+        self.statm = take(&mut self.statm_file, place, reader, statm::parse)?;
+        self.read_io(place, reader, turn)?;
+        if !self.switches.may_read(stat.threads, reader, turn) {
+            return Ok(());
+        }
         let (main_thread, first_sight) = (self.pid, self.first_sight);
-        self.switches.read(
-            directory,
-            main_thread,
-            stat.threads,
-            first_sight,
-            reader,
-            turn,
-        );
+        match place.open(reader.root.as_fd()) {
+            Ok(directory) => self.switches.read(
+                directory,
+                main_thread,
+                stat.threads,
+                first_sight,
+                reader,
+                turn,
+            ),
+            Err(Errno::NOENT | Errno::SRCH) => return Err(Gone),
+            Err(errno) => reader.refusals.count(errno),
+        }
         Ok(())
     }
 
@@ -212,7 +215,7 @@ impl Process {
 
     fn read_io(
         &mut self,
-        directory: BorrowedFd<'_>,
+        place: &mut Place,
         reader: &mut ProcReader,
         turn: &mut Turn<'_>,
     ) -> Result<(), Gone> {
@@ -220,13 +223,18 @@ impl Process {
             return Ok(());
         }
         let ProcReader {
+            root,
             buffer,
             descriptors,
             refusals,
             io_layout,
             ..
         } = reader;
-        match self.io_file.read(directory, buffer, descriptors) {
+        let (root, here) = (root.as_fd(), &mut *place);
+        let read = self
+            .io_file
+            .read_opening(move || here.open(root), buffer, descriptors);
+        match read {
             Ok(bytes) => match io_layout.parse(bytes) {
                 Some(now) => {
                     let before = self.io_before;
@@ -245,7 +253,7 @@ impl Process {
             Err(ReadError::Ended) => return Err(Gone),
             Err(ReadError::Absent) => {
                 // The process ended since `stat`, or this kernel keeps no such account.
-                take(&mut self.stat_file, directory, reader, stat::parse)?;
+                take(&mut self.stat_file, place, reader, stat::parse)?;
                 self.io_lacking = true;
             }
             Err(ReadError::Refused(errno)) => refusals.count(errno),
@@ -254,14 +262,36 @@ impl Process {
     }
 }
 
+/// The directory of a process, opened when a file in it is to be opened.
+struct Place {
+    pid: u32,
+    opened: Option<OwnedFd>,
+}
+
+impl Place {
+    fn open(&mut self, root: BorrowedFd<'_>) -> Result<BorrowedFd<'_>, Errno> {
+        let directory = match &mut self.opened {
+            Some(directory) => directory,
+            none => none.insert(open_process(root, self.pid)?),
+        };
+        Ok((*directory).as_fd())
+    }
+}
+
 /// What a file says; `None` where it was refused or is not what it should be.
 fn take<T>(
     file: &mut KernelFile,
-    directory: BorrowedFd<'_>,
+    place: &mut Place,
     reader: &mut ProcReader,
     parse: impl FnOnce(&[u8]) -> Option<T>,
 ) -> Result<Option<T>, Gone> {
-    match file.read(directory, &mut reader.buffer, &reader.descriptors) {
+    let root = reader.root.as_fd();
+    let read = file.read_opening(
+        move || place.open(root),
+        &mut reader.buffer,
+        &reader.descriptors,
+    );
+    match read {
         Ok(bytes) => {
             let parsed = parse(bytes);
             if parsed.is_none() {

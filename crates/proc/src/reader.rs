@@ -111,11 +111,6 @@ impl ProcReader {
     pub const fn refusals(&self) -> &Refusals {
         &self.refusals
     }
-
-    /// The directory of a process, to read its files in.
-    pub(crate) fn open_process(&self, pid: u32) -> Result<OwnedFd, Errno> {
-        open_process(self.root.as_fd(), pid)
-    }
 }
 
 /// How many reads a rate allows in a tick of that length: at least one.

@@ -55,6 +55,12 @@ impl Switches {
         self.complete_at.map(|at| now.since(at))
     }
 
+    /// Whether a sweep is due or in progress, and the budgets are not spent.
+    pub(crate) fn may_read(&self, thread_count: u64, reader: &ProcReader, turn: &Turn<'_>) -> bool {
+        let due = self.sweep_at.is_some() || self.age(turn.now).is_none_or(|age| age >= PERIOD);
+        due && turn.threads_left > 0 && reader.threads_left > 0 && thread_count <= turn.most_threads
+    }
+
     /// Goes on with the sweep over the threads as far as the budgets reach.
     pub(crate) fn read(
         &mut self,
@@ -66,10 +72,6 @@ impl Switches {
         turn: &mut Turn<'_>,
     ) {
         self.sweep_at = self.sweep_at.filter(|&at| turn.now.since(at) <= STALE);
-        let due = self.sweep_at.is_some() || self.age(turn.now).is_none_or(|age| age >= PERIOD);
-        if !due || turn.threads_left == 0 || thread_count > turn.most_threads {
-            return;
-        }
         if self.sweep_at.is_none() {
             if let Err(errno) = list(process, main_thread, thread_count, &mut reader.thread_ids) {
                 count_refusal(errno, reader);

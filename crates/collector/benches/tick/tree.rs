@@ -135,7 +135,7 @@ impl Tree {
     /// directories and the rest leave room below the limit of open files.
     pub(crate) fn most_kept_files(&self) -> usize {
         let count = self.count();
-        let others = 2 * count + MOST_PODS + 100;
+        let others = count + MOST_PODS + 100;
         let wanted = (EACH_TICK.len() + OF_PROCESS.len() + 1) * count + MOST_PODS + 10;
         wanted.min(crate::machine::most_open_files().saturating_sub(others))
     }
