@@ -1,10 +1,59 @@
 //! Directories of the cgroup tree: opened as places, listed by name.
 
-use rustix::fd::{BorrowedFd, OwnedFd};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, Dir, FileType, Mode, OFlags, openat};
 use rustix::io::Errno;
 use std::ffi::{CStr, CString};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// A cgroup's directory, kept open, and what is told of its children.
+///
+/// The kernel tells discovery by inotify when a directory is made or removed in this one; the
+/// reader, which must know the cgroups below, need not ask each time. A `stat` per container
+/// and tick was 4 % of a tick's CPU time at 1,000 containers.
+#[derive(Debug)]
+pub(crate) struct Directory {
+    place: OwnedFd,
+    /// Whether the children may have changed since they were looked at; `None` where nobody is
+    /// told, so that they always may have.
+    news: Option<AtomicBool>,
+}
+
+impl Directory {
+    /// One of whose children nobody is told.
+    pub(crate) const fn untold(place: OwnedFd) -> Self {
+        Self { place, news: None }
+    }
+
+    /// One of whose children [`Directory::note_news`] tells, from now on.
+    pub(crate) const fn told(place: OwnedFd) -> Self {
+        Self {
+            place,
+            news: Some(AtomicBool::new(true)),
+        }
+    }
+
+    /// Its children may have changed.
+    pub(crate) fn note_news(&self) {
+        if let Some(news) = &self.news {
+            news.store(true, Ordering::Release);
+        }
+    }
+
+    /// Whether its children may have changed since the last call.
+    pub(crate) fn take_news(&self) -> bool {
+        self.news
+            .as_ref()
+            .is_none_or(|news| news.swap(false, Ordering::AcqRel))
+    }
+}
+
+impl AsFd for Directory {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.place.as_fd()
+    }
+}
 
 /// The directory itself, opened only as a place: no permission to read it is needed.
 pub(crate) fn open_place(path: &Path) -> Result<OwnedFd, Errno> {

@@ -11,6 +11,7 @@
 
 mod look;
 
+use crate::directory::Directory;
 use crate::found::Kind;
 use crate::mount::Mount;
 use crate::parse::flat;
@@ -20,7 +21,7 @@ use crate::sandbox::{Commands, Verdict, judge};
 use crate::tree::{Action, CgroupId, Change, Event, Scope, Sighting, Tree};
 use crate::watcher::{Told, Watcher};
 use fgm_kernfile::{Descriptors, KernelFile, ReadError};
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fd::{AsFd, BorrowedFd};
 use rustix::fs::lstat;
 use rustix::io::Errno;
 use std::collections::{HashMap, VecDeque};
@@ -63,7 +64,7 @@ pub enum Warning {
 /// A cgroup with rows: what is kept open for it.
 #[derive(Debug)]
 struct Open {
-    directory: Arc<OwnedFd>,
+    directory: Arc<Directory>,
     /// Kept open, for the kernel tells only of changes in files that are in use.
     events: KernelFile,
 }
@@ -167,6 +168,10 @@ impl Discovery {
         }
         let rows: Vec<CgroupId> = self.tree.rows().collect();
         for id in rows {
+            // For those without a watch; and a queue that ran over may have held anything.
+            if let Some(open) = self.open.get(&id) {
+                open.directory.note_news();
+            }
             self.read_populated(id, false, changes);
         }
         self.probe_undecided(changes);
@@ -242,6 +247,9 @@ impl Discovery {
         match told {
             Told::Entry { watch, name } => {
                 if let Some(parent) = self.tree.watched_by(watch) {
+                    if let Some(open) = self.open.get(&parent) {
+                        open.directory.note_news();
+                    }
                     self.look(parent, &name, changes);
                 }
             }
@@ -298,7 +306,7 @@ impl Discovery {
             return;
         };
         let open = Open {
-            directory: Arc::new(directory),
+            directory: Arc::new(Directory::told(directory)),
             events: KernelFile::new(c"cgroup.events"),
         };
         self.open.insert(id, open);
@@ -315,7 +323,7 @@ impl Discovery {
     fn probe(&mut self, id: CgroupId, changes: &mut Vec<Change>) {
         let verdict = match self.open_directory(id) {
             Some(directory) => {
-                let (pids, foreign) = processes_once(directory.as_fd(), &mut self.context);
+                let (pids, foreign) = processes_once(directory, &mut self.context);
                 judge(&pids, foreign, self.commands.as_mut())
             }
             None => Verdict::Unknown,

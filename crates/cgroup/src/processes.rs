@@ -1,16 +1,16 @@
 //! The processes of a cgroup and of all cgroups below it.
 //!
 //! A runtime or a container may keep its processes in cgroups below the boundary. Which these
-//! are is looked up again only when the directory changed: the kernel counts a directory's
-//! subdirectories in its link count (other file systems change the time of modification). No
-//! directory is kept open for them, so a container with many costs descriptors under the cap
-//! only.
+//! are is looked up again only when a directory changed. Discovery is told of the boundary's own
+//! (see [`Directory`]); of one below, the kernel counts the subdirectories in its link count
+//! (other file systems change the time of modification). No directory is kept open for those
+//! below, so a container with many costs descriptors under the cap only.
 
-use crate::directory::{join, subdirectories};
+use crate::directory::{Directory, join, subdirectories};
 use crate::parse::pids::{self, Listed};
 use crate::reader::ReadContext;
 use fgm_kernfile::{KernelFile, ReadError};
-use rustix::fd::BorrowedFd;
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, statat};
 use rustix::io::Errno;
 use std::ffi::{CStr, CString};
@@ -84,12 +84,10 @@ impl ProcessList {
         }
     }
 
-    pub(crate) fn read(
-        &mut self,
-        directory: BorrowedFd<'_>,
-        context: &mut ReadContext,
-    ) -> ListRead {
-        if !self.is_unchanged(directory) {
+    pub(crate) fn read(&mut self, boundary: &Directory, context: &mut ReadContext) -> ListRead {
+        let directory = boundary.as_fd();
+        let news = boundary.take_news();
+        if (news && !self.is_same(directory)) || !self.are_same_below(directory) {
             self.look_below(directory, context);
         }
         match self.read_once(directory, context) {
@@ -154,14 +152,16 @@ impl ProcessList {
         Ok(ListRead::Count((known && !listed.garbled).then_some(count)))
     }
 
-    fn is_unchanged(&self, directory: BorrowedFd<'_>) -> bool {
+    /// Whether no subdirectory of the boundary was made or removed.
+    fn is_same(&self, directory: BorrowedFd<'_>) -> bool {
         let own = stamp_at(directory, c"").ok();
-        own.is_some()
-            && own == self.stamp
-            && self
-                .below
-                .iter()
-                .all(|below| stamp_at(directory, &below.path) == Ok(below.stamp))
+        own.is_some() && own == self.stamp
+    }
+
+    fn are_same_below(&self, directory: BorrowedFd<'_>) -> bool {
+        self.below
+            .iter()
+            .all(|below| stamp_at(directory, &below.path) == Ok(below.stamp))
     }
 
     /// Finds the cgroups below, keeping the open files of those that are still there.
@@ -256,12 +256,9 @@ fn stamp_at(directory: BorrowedFd<'_>, path: &CStr) -> Result<Stamp, Errno> {
 }
 
 /// The processes below a directory that is not read again, for a single look.
-pub(crate) fn processes_once(
-    directory: BorrowedFd<'_>,
-    context: &mut ReadContext,
-) -> (Vec<u32>, u64) {
+pub(crate) fn processes_once(directory: OwnedFd, context: &mut ReadContext) -> (Vec<u32>, u64) {
     let mut list = ProcessList::new();
-    list.read(directory, context);
+    list.read(&Directory::untold(directory), context);
     (std::mem::take(&mut list.pids), list.foreign())
 }
 
@@ -271,11 +268,10 @@ mod tests {
     use crate::directory::open_place;
     use fgm_kernfile::Descriptors;
     use fgm_testkit::cgroup_tree::{CgroupTree, Layout};
-    use rustix::fd::AsFd;
 
     struct Fixture {
         tree: CgroupTree,
-        directory: rustix::fd::OwnedFd,
+        directory: Directory,
         path: String,
         list: ProcessList,
         context: ReadContext,
@@ -285,7 +281,7 @@ mod tests {
         let tree = CgroupTree::new();
         let cgroup = tree.make_container(layout, 30);
         Fixture {
-            directory: open_place(cgroup.directory()).expect("open"),
+            directory: Directory::untold(open_place(cgroup.directory()).expect("open")),
             path: cgroup.path().to_owned(),
             tree,
             list: ProcessList::new(),
@@ -295,7 +291,7 @@ mod tests {
 
     impl Fixture {
         fn read(&mut self) -> (Option<u64>, Vec<u32>) {
-            match self.list.read(self.directory.as_fd(), &mut self.context) {
+            match self.list.read(&self.directory, &mut self.context) {
                 ListRead::Count(count) => (count, self.list.pids().to_vec()),
                 ListRead::Ended => panic!("ended"),
             }

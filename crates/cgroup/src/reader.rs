@@ -1,16 +1,15 @@
 //! One cgroup's files to one row's numbers.
 //!
-//! A steady read makes one `pread` for each file, one `stat` for the directory, and allocates
-//! nothing. Rates, `cpu_usage_millicores` and what comes from `/proc` are others' business.
+//! A steady read makes one `pread` for each file and allocates nothing. Rates, `cpu_usage_millicores` and what comes from `/proc` are others' business.
 
-use crate::directory::open_place;
+use crate::directory::{Directory, open_place};
 use crate::limits::{LimitFiles, Limits};
 use crate::parse::flat::Layouts;
 use crate::parse::{io_stat, limit, psi};
 use crate::processes::{ListRead, ProcessList};
 use fgm_kernfile::{Buffer, Descriptors, KernelFile, ReadError, Refusals};
 use fgm_model::{Metric, Values};
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fd::{AsFd, BorrowedFd};
 use rustix::fs::{AtFlags, statat};
 use rustix::io::Errno;
 use std::path::Path;
@@ -64,7 +63,7 @@ pub enum Outcome {
 /// The files of one cgroup.
 #[derive(Debug)]
 pub struct CgroupReader {
-    directory: Arc<OwnedFd>,
+    directory: Arc<Directory>,
     cpu_stat: KernelFile,
     /// `cpu.stat` had the lines of the cpu controller when it was read last.
     has_quota: bool,
@@ -80,8 +79,7 @@ pub struct CgroupReader {
 
 impl CgroupReader {
     /// A reader of the cgroup whose directory is opened; nothing is read yet.
-    #[must_use]
-    pub fn new(directory: Arc<OwnedFd>, processes: Processes) -> Self {
+    pub(crate) fn new(directory: Arc<Directory>, processes: Processes) -> Self {
         Self {
             directory,
             cpu_stat: KernelFile::new(c"cpu.stat"),
@@ -124,7 +122,8 @@ impl CgroupReader {
     /// # Errors
     /// The errno of opening the directory.
     pub fn open(path: &Path, processes: Processes) -> Result<Self, Errno> {
-        Ok(Self::new(Arc::new(open_place(path)?), processes))
+        let directory = Directory::untold(open_place(path)?);
+        Ok(Self::new(Arc::new(directory), processes))
     }
 
     /// Reads everything but the limits into `values`, the limits as read last included. Only
@@ -176,7 +175,7 @@ impl CgroupReader {
         });
         self.limits.set(values);
         let count = match &mut self.processes {
-            Some(list) if !pass.ended => match list.read(directory, pass.context) {
+            Some(list) if !pass.ended => match list.read(&self.directory, pass.context) {
                 ListRead::Count(count) => count,
                 ListRead::Ended => {
                     pass.ended = true;

@@ -151,6 +151,38 @@ fn a_reader_reads_what_was_born() {
 }
 
 #[test]
+fn a_reader_knows_of_cgroups_made_below() {
+    for told in [true, false] {
+        let tree = CgroupTree::new();
+        let cgroup = container(&tree, Layout::SystemdContainerd, 1);
+        let mut f = Fixture::start(tree, Scope::Containers);
+        let id = f.id_of(&cgroup);
+        let mut reader = f.discovery.reader(id).expect("reader");
+        let mut context = ReadContext::new(Descriptors::new(100));
+        let mut pids = |f: &mut Fixture| {
+            if told {
+                f.poll();
+            } else {
+                f.sweep();
+            }
+            let mut values = fgm_model::Values::default();
+            let outcome = reader.read(&mut values, &mut context);
+            assert_eq!(outcome, crate::Outcome::Alive);
+            reader.pids().to_vec()
+        };
+        let before = pids(&mut f);
+        if !told {
+            f.discovery.watcher = None;
+        }
+        let below = f.tree.make(&format!("{}/below", cgroup.path()));
+        below.set_pids(&[77]);
+        assert_eq!(pids(&mut f), [before.clone(), vec![77]].concat());
+        below.remove();
+        assert_eq!(pids(&mut f), before);
+    }
+}
+
+#[test]
 fn a_sandbox_is_left_out() {
     let tree = CgroupTree::new();
     tree.set_command(1, "pause");
