@@ -197,7 +197,8 @@ impl Discovery {
         self.warning
     }
 
-    /// A reader of a cgroup that was born; `None` when it has ended since.
+    /// A reader of a cgroup that was born; `None` when it has ended since. It knows of cgroups made
+    /// below this one as of the last [`Discovery::poll`].
     #[must_use]
     pub fn reader(&mut self, id: CgroupId) -> Option<CgroupReader> {
         if !self.open.contains_key(&id) {

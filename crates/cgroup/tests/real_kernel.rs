@@ -247,6 +247,8 @@ fn processes_below_the_boundary_are_its_own() {
     let threads = inner.join("threads");
     fs::create_dir(&threads).expect("threaded");
     fs::write(threads.join("cgroup.type"), "threaded").expect("threaded");
+    // As before each tick: discovery hears of what was made below, and the reader asks it.
+    ground.discovery.poll(&mut Vec::new());
     let (outcome, values) = ground.read(&mut reader);
     assert_eq!(outcome, Outcome::Alive);
     assert_eq!(reader.pids(), [sleeper.id()]);
