@@ -19,21 +19,38 @@ fn bracketed<T, Ours>(
     Some((theirs()?, ours()?, theirs()?))
 }
 
-/// Numbers that go up and down (and change with whoever shares the pages): of many tries one must
-/// meet a quiet moment. 1 if the process lived to agree, else 0.
-fn agree_at_last<T: PartialEq + std::fmt::Debug>(
-    theirs: impl Fn() -> Option<T>,
-    mut ours: impl FnMut() -> Option<T>,
-) -> u32 {
-    let mut last = None;
-    for _ in 0..50 {
-        match theirs().zip(ours()) {
-            None => return 0,
-            Some((theirs, ours)) if theirs == ours => return 1,
-            differing => last = differing,
+/// How many processes agreed, and how many never held still.
+#[derive(Debug, Default)]
+struct Tally {
+    agreed: u32,
+    restless: u32,
+}
+
+impl Tally {
+    /// Numbers that go up and down (and change with whoever shares the pages): of many tries one
+    /// must meet a quiet moment. A process that is busy with its memory may have none.
+    fn compare<T: PartialEq>(
+        &mut self,
+        theirs: impl Fn() -> Option<T>,
+        mut ours: impl FnMut() -> Option<T>,
+    ) {
+        for _ in 0..50 {
+            match theirs().zip(ours()) {
+                None => return,
+                Some((theirs, ours)) if theirs == ours => {
+                    self.agreed += 1;
+                    return;
+                }
+                Some(_) => {}
+            }
         }
+        self.restless += 1;
     }
-    panic!("theirs and ours never agreed: {last:?}");
+
+    /// Were we wrong, none would agree.
+    fn assert_agreement(&self) {
+        assert!(self.agreed > 5 * self.restless, "{self:?}");
+    }
 }
 
 fn between(before: u64, after: u64) -> RangeInclusive<u64> {
@@ -42,7 +59,8 @@ fn between(before: u64, after: u64) -> RangeInclusive<u64> {
 
 #[test]
 fn every_file_of_every_process_agrees_with_procfs() {
-    let (mut stats, mut ios, mut statuses, mut rollups) = (0, 0, 0, 0);
+    let (mut stats, mut ios, mut statuses) = (0, 0, 0);
+    let (mut memory, mut rollups) = (Tally::default(), Tally::default());
     let mut io_layout = IoLayout::default();
     let mut smaps_layout = SmapsRollupLayout::default();
     for process in procfs::process::all_processes().unwrap().flatten() {
@@ -59,7 +77,7 @@ fn every_file_of_every_process_agrees_with_procfs() {
             }
             stats += 1;
         }
-        agree_at_last(
+        memory.compare(
             || {
                 process
                     .statm()
@@ -81,7 +99,7 @@ fn every_file_of_every_process_agrees_with_procfs() {
             assert!(between(before.unwrap(), after.unwrap()).contains(&ours.voluntary));
             statuses += 1;
         }
-        rollups += agree_at_last(
+        rollups.compare(
             || rollup_bytes(&process),
             || {
                 let ours = smaps_layout.parse(&read("smaps_rollup")?)?;
@@ -89,10 +107,9 @@ fn every_file_of_every_process_agrees_with_procfs() {
             },
         );
     }
-    assert!(
-        stats > 0 && ios > 0 && statuses > 0 && rollups > 0,
-        "nothing was compared"
-    );
+    assert!(stats > 0 && ios > 0 && statuses > 0, "nothing was compared");
+    memory.assert_agreement();
+    rollups.assert_agreement();
 }
 
 fn rollup_bytes(process: &Process) -> Option<[u64; 3]> {
