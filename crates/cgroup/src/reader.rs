@@ -1,6 +1,7 @@
 //! One cgroup's files to one row's numbers.
 //!
-//! A steady read makes one `pread` for each file and allocates nothing. Rates, `cpu_usage_millicores` and what comes from `/proc` are others' business.
+//! A steady read makes one `pread` for each file and allocates nothing. Rates,
+//! `cpu_usage_millicores` and what comes from `/proc` are others' business.
 
 use crate::directory::{Directory, open_place};
 use crate::limits::{LimitFiles, Limits};

@@ -50,9 +50,6 @@ enum Work {
 /// # Errors
 /// When the work cannot be done at all: no such directory, no such socket.
 pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
-    if let Work::SigpipeWriter(client) = cli.work {
-        return sigpipe::write(&client);
-    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

@@ -114,13 +114,12 @@ fn bytes(size: ByteSize) -> anyhow::Result<usize> {
     usize::try_from(size.as_u64()).context("more memory than this machine can address")
 }
 
-/// So much memory, every page of it in use, and none like another (so that neither zswap nor
-/// KSM make less of it).
+/// So much memory, every page of it in use and none like another, so that KSM merges none.
 fn resident(bytes: usize) -> Vec<u8> {
     let mut memory = vec![0; bytes];
     for (number, page) in memory.chunks_mut(PAGE_BYTES).enumerate() {
-        for (place, byte) in page.iter_mut().step_by(64).enumerate() {
-            *byte = (number.wrapping_mul(31) ^ place.wrapping_mul(7)).to_le_bytes()[0];
+        for (byte, digit) in page.iter_mut().zip(number.to_le_bytes()) {
+            *byte = digit;
         }
     }
     black_box(memory)

@@ -13,6 +13,7 @@ use std::process::ExitCode;
 
 /// Files of the set, each read whole in its turn.
 const FILES: u64 = 8;
+const LEAST_BYTES: u64 = 1 << 20;
 /// `statfs(2)`.
 const TMPFS_MAGIC: rustix::fs::FsWord = 0x0102_1994;
 const BUFFER_BYTES: usize = 256 << 10;
@@ -31,8 +32,8 @@ pub(crate) struct Pressure {
 impl Pressure {
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
         ensure!(
-            self.working_set.as_u64() >= FILES,
-            "--working-set {} is too small: give at least a megabyte",
+            self.working_set.as_u64() >= LEAST_BYTES,
+            "--working-set {} is too small: give at least 1MiB",
             self.working_set
         );
         self.check_directory()?;
