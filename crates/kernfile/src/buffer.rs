@@ -7,9 +7,10 @@ use rustix::io::{Errno, pread};
 /// runaway answer cannot take the recorder's memory.
 const MOST_BYTES: usize = 4 << 20;
 
-/// `seq_file` hands a list out in pieces of a page; a piece shorter than this was the last one
-/// (a line of a list is a number of at most 11 bytes).
-const SHORTEST_FULL_PIECE: usize = 4096 - 64;
+/// `seq_file` hands a list out in pieces of a page, each of whole lines; a piece shorter than this
+/// was the last one. The longest line is that of an interface in `net/dev`: its name and 16
+/// numbers.
+const SHORTEST_FULL_PIECE: usize = 4096 - 384;
 
 /// A reused read buffer, 16 KiB at first.
 #[derive(Debug)]

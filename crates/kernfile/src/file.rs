@@ -84,7 +84,7 @@ impl KernelFile {
         self.read_by(directory, descriptors, |fd| buffer.read_whole(fd))
     }
 
-    /// The whole of a list of lines such as `cgroup.procs`.
+    /// The whole of a list of lines such as `cgroup.procs`, each shorter than 384 bytes.
     ///
     /// # Errors
     /// See [`ReadError`]; after any error the descriptor is given up.
@@ -95,6 +95,19 @@ impl KernelFile {
         descriptors: &Descriptors,
     ) -> Result<&'buffer [u8], ReadError> {
         self.read_by(|| Ok(directory), descriptors, |fd| buffer.read_list(fd))
+    }
+
+    /// The same where the directory is asked for only if the file must be opened.
+    ///
+    /// # Errors
+    /// See [`ReadError`]; that the directory cannot be had counts as the file's own error.
+    pub fn read_list_opening<'buffer, 'directory>(
+        &mut self,
+        directory: impl FnOnce() -> Result<BorrowedFd<'directory>, Errno>,
+        buffer: &'buffer mut Buffer,
+        descriptors: &Descriptors,
+    ) -> Result<&'buffer [u8], ReadError> {
+        self.read_by(directory, descriptors, |fd| buffer.read_list(fd))
     }
 
     /// Whether the file was absent and is not asked for: the next read makes no system call.

@@ -11,6 +11,7 @@ mod descriptors;
 mod digits;
 mod file;
 mod keyed;
+mod pressure;
 mod refusals;
 
 pub use buffer::Buffer;
@@ -18,4 +19,5 @@ pub use descriptors::Descriptors;
 pub use digits::{leading_u64, only_u64};
 pub use file::{KernelFile, ReadError};
 pub use keyed::KeyedLayout;
+pub use pressure::{PressureTotals, pressure_totals};
 pub use refusals::Refusals;

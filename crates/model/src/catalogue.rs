@@ -49,6 +49,8 @@ pub enum Unit {
     Bytes,
     /// A plain number of things.
     Count,
+    /// Thousandths of a plain number.
+    Thousandths,
     /// Percent, 0 to 100 (or beyond, of a limit).
     Percent,
     /// Milliseconds in each second.
@@ -71,6 +73,7 @@ impl Unit {
             Self::Ms => "ms",
             Self::Bytes => "bytes",
             Self::Count => "count",
+            Self::Thousandths => "thousandths",
             Self::Percent => "percent",
             Self::MsPerSecond => "ms_per_s",
             Self::BytesPerSecond => "bytes_per_s",
@@ -319,6 +322,10 @@ catalogue! {
     NetworkTxPackets "network_tx_packets" "Network packets sent" Network Counter Count "/proc/<pid>/net/dev" "Packets sent.";
     NetworkTxErrors "network_tx_errors" "Network errors sent" Network Counter Count "/proc/<pid>/net/dev" "Packets sent with an error.";
     NetworkTxDrops "network_tx_drops" "Network drops sent" Network Counter Count "/proc/<pid>/net/dev" "Packets dropped instead of being sent.";
+
+    Load1Milli "load1_milli" "Load average, 1 min" Cpu Gauge Thousandths "/proc/loadavg" "Tasks that run, want to run or wait for a disk, averaged over a minute, in thousandths.";
+    CpuStealUsec "cpu_steal_usec" "CPU time stolen" Cpu Counter Usec "/proc/stat steal" "Time in which the hypervisor ran others although a CPU of this machine had work, summed over CPUs.";
+    MemoryAvailable "memory_available" "Available memory" Memory Gauge Bytes "/proc/meminfo MemAvailable" "What the kernel estimates can be given to new programs without swapping.";
 }
 
 impl Metric {
@@ -349,10 +356,15 @@ impl Metric {
     /// Whether the metric is a column of the table.
     #[must_use]
     pub fn is_in(self, table: Table) -> bool {
+        let of_node_only = matches!(
+            self,
+            Self::Load1Milli | Self::CpuStealUsec | Self::MemoryAvailable
+        );
         match table {
             // A container shares its pod's network namespace: there is no number of its own.
-            Table::Metrics => self.def().category != Category::Network,
-            Table::Pods | Table::Node => true,
+            Table::Metrics => !of_node_only && self.def().category != Category::Network,
+            Table::Pods => !of_node_only,
+            Table::Node => true,
             Table::Events => false,
         }
     }

@@ -5,6 +5,25 @@ use crate::event::EventKind;
 use crate::signal::{DERIVED, Signal};
 use std::fmt::Write;
 
+/// Where the node's columns come from, which have no cgroup of their own.
+const NODE: &str = "\n## The node's row\n\n\
+    The table `node` has the same columns. At the root of the whole hierarchy `/proc` gives what \
+    stands here and the root cgroup the rest; where the tree is a part of a larger one (kind), the \
+    cgroup comes first. Sums over processes are null, in `pods` too: they are the containers'.\n\n\
+    | columns | source |\n|---|---|\n\
+    | `cpu_user_usec`, `cpu_system_usec` | root `cpu.stat`, else `/proc/stat`: user + nice, system + irq + softirq |\n\
+    | `cpu_quota_usec`, `cpu_period_usec` | the CPUs online x 100 ms: what the node has is its limit |\n\
+    | `memory_current`, `memory_max` | `/proc/meminfo` MemTotal - MemFree (page cache included, as in a cgroup), MemTotal |\n\
+    | `memory_swap_current`, `memory_swap_max` | SwapTotal - SwapFree, SwapTotal |\n\
+    | `memory_file`, `memory_kernel` | Cached + Buffers + SwapCached; KernelStack + PageTables + Slab + Percpu |\n\
+    | other parts of memory | the lines of `/proc/meminfo` of that meaning |\n\
+    | faults, refaults, `memory_events_oom_kill` | `/proc/vmstat`, of the whole machine |\n\
+    | `memory_pgscan`, `memory_pgsteal` | `/proc/vmstat`: kswapd + direct + khugepaged + proactive |\n\
+    | pressure | `/proc/pressure/*` |\n\
+    | `thread_count`, `process_count` | `/proc/loadavg`; the links of `/proc` |\n\
+    | network | `/proc/1/net/dev` without pods' links, bridges, bonds, tunnels and VLANs, whose bytes run over another interface as well |\n\n\
+    A pod in the node's network namespace (`hostNetwork`) has no network numbers: they are the node's.\n";
+
 /// The whole document, in Markdown.
 #[must_use]
 pub fn markdown() -> String {
@@ -40,6 +59,7 @@ pub fn markdown() -> String {
             def.help
         );
     }
+    out.push_str(NODE);
     out.push_str(
         "\n## Derived signals\n\nComputed when data are read.\n\n\
          | signal | title | unit | made of | what it says |\n|---|---|---|---|---|\n",

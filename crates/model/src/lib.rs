@@ -9,12 +9,15 @@ pub mod document;
 pub mod event;
 pub mod identity;
 pub mod rate;
+pub mod rollup;
 pub mod row;
 pub mod schema;
 pub mod signal;
+pub mod throttling;
 
 pub use catalogue::{Category, Kind, Metric, MetricDef, Table, Unit};
 pub use event::{Event, EventKind};
 pub use identity::{Instance, QosClass, Recorder, SeriesId};
+pub use rollup::Resolution;
 pub use row::{Row, Tick, Values};
 pub use signal::Signal;

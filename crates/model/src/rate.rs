@@ -29,7 +29,9 @@ pub fn step_seconds(earlier: ReadAt, later: ReadAt, interval_ms: i64) -> Option<
     if gap_ms <= 0 || gap_ms > max_gap_ms(interval_ms) {
         return None;
     }
-    let elapsed_us = gap_ms * 1000 + later.offset_us - earlier.offset_us;
+    let elapsed_us = (gap_ms * 1000)
+        .checked_add(later.offset_us)?
+        .checked_sub(earlier.offset_us)?;
     #[expect(clippy::cast_precision_loss, reason = "a few seconds in microseconds")]
     (elapsed_us > 0).then_some(elapsed_us as f64 / 1e6)
 }
@@ -68,6 +70,10 @@ mod tests {
         assert_eq!(step_seconds(at(1000, 0), at(1000, 5), 1000), None);
         assert_eq!(step_seconds(at(1000, 0), at(0, 0), 1000), None);
         assert_eq!(step_seconds(at(0, 2_000_000), at(1000, 0), 1000), None);
+        assert_eq!(
+            step_seconds(at(0, i64::MIN), at(1000, i64::MAX), 1000),
+            None
+        );
     }
 
     #[test]

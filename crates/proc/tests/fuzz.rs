@@ -6,9 +6,12 @@
 //! FGM_FUZZ_ITERATIONS=10000000 cargo test --release -p fgm-proc --test fuzz
 //! ```
 
+use fgm_model::{Metric, Values};
 use fgm_proc::io::IoLayout;
+use fgm_proc::machine::memory::MemoryFiles;
+use fgm_proc::machine::{cpu, load};
 use fgm_proc::smaps_rollup::SmapsRollupLayout;
-use fgm_proc::{stat, statm, status};
+use fgm_proc::{net_dev, stat, statm, status};
 
 /// Deterministic: a failure is found again by the same command.
 struct XorShift(u64);
@@ -27,7 +30,7 @@ impl XorShift {
 }
 
 /// Bytes that mean something in these files.
-const TOKENS: [&[u8]; 14] = [
+const TOKENS: [&[u8]; 18] = [
     b")",
     b"(",
     b" ",
@@ -42,6 +45,10 @@ const TOKENS: [&[u8]; 14] = [
     b"Pss",
     b"\0",
     b"rchar: ",
+    b"|",
+    b"cpu",
+    b"/",
+    b"oom_kill ",
 ];
 
 fn mutate(bytes: &mut Vec<u8>, random: &mut XorShift) {
@@ -82,11 +89,24 @@ fn mutated_files_never_panic_and_give_no_made_up_number() {
         text.parse().expect("FGM_FUZZ_ITERATIONS is a number")
     });
     let read = |name: &str| std::fs::read(format!("/proc/self/{name}")).expect(name);
-    let corpus = ["stat", "statm", "io", "status", "smaps_rollup"].map(read);
+    let corpus = [
+        "stat",
+        "statm",
+        "io",
+        "status",
+        "smaps_rollup",
+        "net/dev",
+        "../stat",
+        "../loadavg",
+        "../meminfo",
+        "../vmstat",
+    ]
+    .map(read);
     let mut random = XorShift(0x9e37_79b9_7f4a_7c15);
     let mut io_layout = IoLayout::default();
     let mut smaps_layout = SmapsRollupLayout::default();
-    let mut parsed = 0_u64;
+    let mut memory = MemoryFiles::default();
+    let (mut parsed, mut sums) = (0_u64, 0_u64);
     for _ in 0..iterations {
         let mut bytes = corpus[random.below(corpus.len())].clone();
         mutate(&mut bytes, &mut random);
@@ -113,6 +133,25 @@ fn mutated_files_never_panic_and_give_no_made_up_number() {
             numbers.extend([rollup.rss_bytes / 1024, rollup.pss_bytes / 1024]);
             numbers.extend(rollup.pss_anon_bytes.map(|bytes| bytes / 1024));
         }
+        if let Some(times) = cpu::parse(&bytes) {
+            numbers.push(times.steal_ticks);
+        }
+        if let Some(load) = load::parse(&bytes) {
+            numbers.push(load.threads);
+        }
+        let mut values = Values::default();
+        memory.meminfo(&bytes, &mut values);
+        let kilobytes = values.get(Metric::MemoryAnon).map(|bytes| bytes / 1024);
+        memory.vmstat(&bytes, &mut values);
+        let kills = values.get(Metric::MemoryEventsOomKill);
+        numbers.extend(
+            [kilobytes, kills]
+                .into_iter()
+                .flatten()
+                .map(i64::cast_unsigned),
+        );
+        // Sums need not stand anywhere.
+        sums += u64::from(net_dev::parse(&bytes, net_dev::leads_out).is_some());
         for number in numbers {
             parsed += 1;
             // Zeros at the front are the one other way to write a number.
@@ -127,4 +166,5 @@ fn mutated_files_never_panic_and_give_no_made_up_number() {
         parsed > iterations / 10,
         "hardly anything was parsed: {parsed}"
     );
+    assert!(sums > iterations / 1000, "hardly any sums: {sums}");
 }

@@ -4,7 +4,9 @@
 
 use fgm_kernfile::Descriptors;
 use fgm_model::{Metric, Values};
-use fgm_proc::{BootTime, Listed, ProcReader, Processes, Pss, PssConfig, ReadLimits};
+use fgm_proc::{
+    BootTime, Listed, MachineReader, PodNetwork, ProcReader, Processes, Pss, PssConfig, ReadLimits,
+};
 use fgm_testkit::proc_tree::{FakeProcess, ProcTree};
 use std::time::Duration;
 
@@ -24,12 +26,18 @@ fn a_steady_tick_allocates_nothing() {
         tree.write(&process).unwrap();
         tree.write_smaps_rollup(pid, 40, 20).unwrap();
     }
+    tree.write_machine().unwrap();
+    for pid in [1, 98, 100] {
+        tree.write_net_dev(pid, &[("lo", 1, 1), ("eth0", 10, 20)])
+            .unwrap();
+    }
     // Some of the files are kept, some are opened for each read.
     let mut reader =
         ProcReader::open(tree.path(), Descriptors::new(200), ReadLimits::default()).unwrap();
     let mut processes = Processes::found();
     let mut pss = Pss::start(tree.path(), PssConfig::default()).unwrap();
-    let mut values = Values::default();
+    let (mut machine, mut values) = (MachineReader::default(), Values::default());
+    let mut networks = [98, 100].map(|pid| (pid, PodNetwork::default()));
     let mut skipped = Vec::new();
     let mut seconds = 1000;
     let mut tick = |pss: &mut Pss| {
@@ -39,10 +47,18 @@ fn a_steady_tick_allocates_nothing() {
         processes.read(Listed::new(&pids), &mut reader, now, &mut values);
         pss.fill(&processes, now, &mut values, &mut skipped);
         pss.end_tick();
-        (
+        let (pss, switches) = (
             values.get(Metric::MemoryPss),
             values.get(Metric::ContextSwitchesVoluntary),
-        )
+        );
+        machine.read(&mut reader, now, &mut values);
+        assert_eq!(values.get(Metric::NetworkRxBytes), Some(10));
+        for (pid, network) in &mut networks {
+            let is_member = |member| pids.binary_search(&member).is_ok();
+            network.read(std::iter::once(*pid), is_member, &mut reader, &mut values);
+            assert_eq!(values.get(Metric::NetworkTxBytes), Some(20));
+        }
+        (pss, switches)
     };
     let mut known = (None, None);
     while known.0.is_none() || known.1.is_none() {

@@ -8,7 +8,8 @@
 //! Between scans the columns repeat the sum of the last scans over the processes that live now;
 //! `memory_pss_age_ms` is the age of the oldest of them. They are null while any live process
 //! was never scanned, and when the budget is off. A process without an address space has
-//! nothing and needs no scan.
+//! nothing and needs no scan. Should the thread panic, the columns are null from then on, and
+//! [`PssUsage::failed`] tells.
 
 mod bucket;
 mod planner;
@@ -87,6 +88,8 @@ pub struct PssUsage {
     pub failed_scans: u64,
     /// Processes left out as too large.
     pub skipped: u64,
+    /// The thread panicked: no column is known from then on.
+    pub failed: bool,
 }
 
 /// The PSS of all containers; belongs to the tick thread.
@@ -199,6 +202,16 @@ impl Pss {
     /// Ends a tick, after all containers were filled: tells the thread what changed, forgets
     /// processes that no container has any more, takes what was scanned.
     pub fn end_tick(&mut self) {
+        if self.worker.as_ref().is_some_and(Worker::has_failed) {
+            *self = Self {
+                usage: PssUsage {
+                    failed: true,
+                    ..self.usage
+                },
+                refusals: std::mem::take(&mut self.refusals),
+                ..Self::off()
+            };
+        }
         let Some(worker) = &self.worker else {
             return;
         };
@@ -317,5 +330,55 @@ impl Sum {
             },
             oldest: Some(self.oldest.map_or(at, |oldest| oldest.min(at))),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reader::{ProcReader, ReadLimits};
+    use crate::{Listed, Processes};
+    use fgm_kernfile::Descriptors;
+    use fgm_testkit::proc_tree::{FakeProcess, ProcTree};
+
+    /// Otherwise the last scans would be repeated for ever, as if nothing had happened.
+    #[test]
+    fn a_thread_that_panicked_is_told_of_and_nothing_is_known_any_more() {
+        let tree = ProcTree::new().unwrap();
+        tree.write(&FakeProcess::new(7, 5)).unwrap();
+        let descriptors = Descriptors::new(10);
+        let mut reader = ProcReader::open(tree.path(), descriptors, ReadLimits::default()).unwrap();
+        let mut processes = Processes::found();
+        let mut values = Values::default();
+        let now = BootTime::after_boot(Duration::from_secs(1000));
+        processes.read(Listed::new(&[7]), &mut reader, now, &mut values);
+
+        let (panic_now, told) = std::sync::mpsc::channel::<()>();
+        let worker = Worker::running(move |_| {
+            let _ = told.recv();
+            panic!("on purpose");
+        });
+        let mut pss = Pss {
+            worker: Some(worker.unwrap()),
+            ..Pss::off()
+        };
+        let mut tick = |pss: &mut Pss| {
+            pss.fill(&processes, now, &mut values, &mut Vec::new());
+            pss.end_tick();
+            values.get(Metric::MemoryPss)
+        };
+        tick(&mut pss);
+        for known in pss.known.values_mut() {
+            known.scan = Some((now, SmapsRollup::NOTHING));
+        }
+        assert_eq!(tick(&mut pss), Some(0));
+        assert!(!pss.usage().failed);
+        panic_now.send(()).unwrap();
+        while !pss.usage().failed {
+            tick(&mut pss);
+            std::thread::yield_now();
+        }
+        assert_eq!(tick(&mut pss), None);
+        assert_eq!(pss.followed(), 0);
     }
 }

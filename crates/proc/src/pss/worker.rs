@@ -31,7 +31,7 @@ pub(super) struct Worker {
 }
 
 #[derive(Debug, Default)]
-struct Shared {
+pub(super) struct Shared {
     mailbox: Mutex<Mailbox>,
     arrived: Condvar,
 }
@@ -46,16 +46,26 @@ struct Mailbox {
 
 impl Worker {
     pub(super) fn start(root: OwnedFd, config: PlannerConfig) -> io::Result<Self> {
+        Self::running(move |shared| run(shared, root, config))
+    }
+
+    /// A thread that runs `body`.
+    pub(super) fn running(body: impl FnOnce(&Shared) + Send + 'static) -> io::Result<Self> {
         let shared = Arc::<Shared>::default();
         let for_thread = Arc::clone(&shared);
         let thread = Builder::new()
             .name("fgm-pss".to_owned())
             .stack_size(STACK_BYTES)
-            .spawn(move || run(&for_thread, root, config))?;
+            .spawn(move || body(&for_thread))?;
         Ok(Self {
             shared,
             thread: Some(thread),
         })
+    }
+
+    /// Whether the thread ended although nobody asked it to: it panicked.
+    pub(super) fn has_failed(&self) -> bool {
+        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
     }
 
     /// Hands over and empties `messages`, appends what was found to `reports`, and tells the
@@ -83,7 +93,7 @@ impl Drop for Worker {
         self.shared.lock().stop = true;
         self.shared.arrived.notify_one();
         if let Some(thread) = self.thread.take() {
-            // It has no panic to tell of.
+            // Whether it panicked was to be asked before.
             let _ = thread.join();
         }
     }
