@@ -219,7 +219,11 @@ fn identity_text<'a>(
         column::BOOT_ID => return Some(&recorder.boot_id),
         _ => {}
     }
-    let instance = instance?;
+    instance_text(instance?, name)
+}
+
+/// The value of an identity column that an instance has of its own.
+pub(crate) fn instance_text<'a>(instance: &'a Instance, name: &str) -> Option<&'a str> {
     match name {
         column::NAMESPACE => instance.namespace.as_deref(),
         column::POD_NAME => instance.pod_name.as_deref(),

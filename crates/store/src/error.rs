@@ -67,6 +67,9 @@ pub enum StoreError {
     /// The directory changed under every listing.
     #[error("{} keeps changing while it is listed: is more than one recorder running?", .0.display())]
     Unsettled(PathBuf),
+    /// The caller asked to stop; what was done so far stays valid.
+    #[error("stopped before it was done: run it again to finish")]
+    Stopped,
 }
 
 impl StoreError {

@@ -159,6 +159,7 @@ impl Bed {
             generation,
             spools,
             instances: Vec::new(),
+            hour: crate::footer::HourNotes::default(),
         };
         let name = FileName {
             start_ms: *times.iter().min().unwrap(),

@@ -1,11 +1,14 @@
 //! What a file says about itself: Parquet key-value metadata and the stream's schema metadata
 //! (DATA.md section 1).
 
+mod hour_notes;
+
 use crate::StoreError;
 use crate::set_rule::Level;
 use arrow::datatypes::Schema;
 use fgm_model::Recorder;
 use fgm_model::schema::FORMAT_VERSION;
+pub use hour_notes::HourNotes;
 use parquet::file::metadata::{KeyValue, ParquetMetaData, ParquetMetaDataReader};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -33,6 +36,13 @@ pub mod key {
     pub const SPOOLS: &str = "fgm.spools";
     /// A JSON array, one entry per instance: see [`super::InstanceRange`].
     pub const INSTANCES: &str = "fgm.instances";
+    /// A JSON array of `[container_id, life]`: in an hour's file, whose names are not known yet.
+    pub const UNNAMED: &str = "fgm.unnamed";
+    /// A JSON array of ULIDs: in a roll-up, the spools of the hour before, whose last rows the
+    /// first rates were made from.
+    pub const PREVIOUS_SPOOLS: &str = "fgm.previous_spools";
+    /// In a roll-up, the generation of the hour's file that it was made from.
+    pub const SOURCE_GENERATION: &str = "fgm.source_generation";
 }
 
 /// Who wrote a file, and how often it ticked.
@@ -176,6 +186,22 @@ pub struct Footer {
     pub spools: Vec<Ulid>,
     /// Where each instance's rows lie, in row order; empty for a file without a list.
     pub instances: Vec<InstanceRange>,
+    /// What only an hour's file and its roll-ups say.
+    pub hour: HourNotes,
+}
+
+impl Default for Footer {
+    /// A file that stands for itself.
+    fn default() -> Self {
+        Self {
+            origin: None,
+            level: Level::Segment,
+            generation: 0,
+            spools: Vec::new(),
+            instances: Vec::new(),
+            hour: HourNotes::default(),
+        }
+    }
 }
 
 impl Footer {
@@ -197,6 +223,7 @@ impl Footer {
             key::INSTANCES.into(),
             serde_json::to_string(&self.instances)?,
         ));
+        pairs.extend(self.hour.to_pairs()?);
         Ok(pairs
             .into_iter()
             .map(|(key, value)| KeyValue::new(key, value))
@@ -221,32 +248,31 @@ impl Footer {
 
     fn from_pairs(pairs: &HashMap<&str, &str>) -> Result<Self, String> {
         if !pairs.contains_key(key::FORMAT_VERSION) {
-            return Ok(Self {
-                origin: None,
-                level: Level::Segment,
-                generation: 0,
-                spools: Vec::new(),
-                instances: Vec::new(),
-            });
+            return Ok(Self::default());
         }
         let get = |key: &str| pairs.get(key).copied().ok_or(format!("no key {key}"));
         let level = get(key::LEVEL)?;
-        let spools: Vec<String> = json(get(key::SPOOLS)?, key::SPOOLS)?;
         Ok(Self {
             origin: Some(Origin::from_pairs(pairs)?),
             level: Level::from_name(level).ok_or(format!("no such level: {level}"))?,
             generation: number(pairs, key::GENERATION)?,
-            spools: spools
-                .iter()
-                .map(|text| crate::layout::parse_ulid(text).ok_or(format!("no ULID: {text}")))
-                .collect::<Result<_, _>>()?,
+            spools: ulids(get(key::SPOOLS)?, key::SPOOLS)?,
             instances: json(get(key::INSTANCES)?, key::INSTANCES)?,
+            hour: HourNotes::from_pairs(pairs)?,
         })
     }
 }
 
 fn json<T: serde::de::DeserializeOwned>(text: &str, key: &str) -> Result<T, String> {
     serde_json::from_str(text).map_err(|error| format!("key {key}: {error}"))
+}
+
+/// A JSON array of ULIDs.
+fn ulids(text: &str, key: &str) -> Result<Vec<Ulid>, String> {
+    let list: Vec<String> = json(text, key)?;
+    list.iter()
+        .map(|text| crate::layout::parse_ulid(text).ok_or(format!("no ULID: {text}")))
+        .collect()
 }
 
 /// Reads the metadata of an open Parquet file.
@@ -295,6 +321,7 @@ mod tests {
                 first_ms: 1000,
                 last_ms: 2000,
             }],
+            hour: HourNotes::default(),
         }
     }
 
@@ -308,8 +335,17 @@ mod tests {
 
     #[test]
     fn keys_round_trip() {
-        let written = footer().to_key_values().unwrap();
-        assert_eq!(read(&written), Ok(footer()));
+        let rolled_up = Footer {
+            hour: HourNotes {
+                unnamed: vec![("c".into(), "l".into())],
+                previous_spools: vec![Ulid::from_parts(3, 4)],
+                source_generation: 5,
+            },
+            ..footer()
+        };
+        for footer in [footer(), rolled_up] {
+            assert_eq!(read(&footer.to_key_values().unwrap()), Ok(footer));
+        }
     }
 
     #[test]

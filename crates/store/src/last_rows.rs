@@ -30,12 +30,42 @@ pub struct LastRows {
     pub rows: HashMap<(String, String), Values>,
 }
 
+impl LastRows {
+    /// Takes those of another table as well: the last time is the later one of both. Of an
+    /// instance that is in both tables (where the machine itself is a row of `metrics`) the rows
+    /// so far stay.
+    pub fn join(&mut self, other: Self) {
+        let moment = |rows: &Self| rows.last_time_ms.map(|time_ms| (rows.clock_epoch, time_ms));
+        if moment(&other) > moment(self) {
+            (self.clock_epoch, self.last_time_ms) = (other.clock_epoch, other.last_time_ms);
+        }
+        for (key, values) in other.rows {
+            self.rows.entry(key).or_insert(values);
+        }
+    }
+}
+
+/// A consolidator replaces files a few times an hour.
+const MOST_ATTEMPTS: usize = 100;
+
 /// Reads the newest rows of a table: from the newest hour's files and from what is in spools.
 ///
 /// # Errors
 /// When files cannot be read; run [`crate::recover()`] first.
 pub fn last_rows(dir: &DataDir, table: Table) -> Result<LastRows, StoreError> {
-    let listing = Lister::new(dir.clone()).list(&Selection {
+    let mut lister = Lister::new(dir.clone());
+    for _ in 0..MOST_ATTEMPTS {
+        match read(&mut lister, table) {
+            // "A file gone at open means: list again."
+            Err(error) if error.is_not_found() => {}
+            result => return result,
+        }
+    }
+    Err(StoreError::Unsettled(dir.root().to_owned()))
+}
+
+fn read(lister: &mut Lister, table: Table) -> Result<LastRows, StoreError> {
+    let listing = lister.list(&Selection {
         tables: vec![table],
         range_ms: None,
     })?;
@@ -242,6 +272,52 @@ mod tests {
             [&a, &b, &c].map(|i| current(i)),
             [Some(4), Some(2), Some(9)]
         );
+    }
+
+    /// A machine may have no container: then the node's rows tell the last time.
+    #[test]
+    fn the_last_time_is_that_of_any_table() {
+        let bed = Bed::new();
+        let [a, b] = [1, 2].map(instance);
+        bed.segment(&[tick_of(HOUR, 0, &[(&a, 1), (&b, 1)])]);
+        let metrics = last_rows(&bed.dir, Table::Metrics).unwrap();
+        let key =
+            |instance: &fgm_model::Instance| (instance.container_id.clone(), instance.life.clone());
+        let mut values = Values::default();
+        values.set(Metric::MemoryCurrent, Some(9));
+        let node = LastRows {
+            last_time_ms: Some(HOUR + 1000),
+            clock_epoch: 0,
+            rows: HashMap::from([(key(&b), values.clone()), (key(&instance(3)), values)]),
+        };
+        let current = |rows: &LastRows, number| {
+            let values = &rows.rows[&key(&instance(number))];
+            values.get(Metric::MemoryCurrent)
+        };
+        for (mut rows, other) in [(metrics.clone(), node.clone()), (node, metrics)] {
+            let of_both = current(&rows, 2);
+            rows.join(other);
+            assert_eq!(rows.last_time_ms, Some(HOUR + 1000));
+            assert_eq!(
+                [1, 3].map(|number| current(&rows, number)),
+                [Some(1), Some(9)]
+            );
+            assert_eq!(current(&rows, 2), of_both);
+        }
+        let mut later_epoch = LastRows {
+            last_time_ms: Some(HOUR),
+            clock_epoch: 1,
+            rows: HashMap::new(),
+        };
+        let nothing = LastRows::default();
+        later_epoch.join(nothing.clone());
+        assert_eq!(
+            (later_epoch.clock_epoch, later_epoch.last_time_ms),
+            (1, Some(HOUR))
+        );
+        let mut rows = nothing;
+        rows.join(later_epoch.clone());
+        assert_eq!(rows, later_epoch);
     }
 
     /// "forward beyond the grid: go on with `clock_epoch` + 1": the highest epoch is the last.

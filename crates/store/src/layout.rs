@@ -5,7 +5,7 @@
 
 use crate::StoreError;
 use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime};
-use fgm_model::Table;
+use fgm_model::{Resolution, Table};
 use std::fmt;
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io;
@@ -147,6 +147,12 @@ impl DataDir {
         self.root.join(table.as_str())
     }
 
+    /// The directory of a table at a resolution: `metrics`, `metrics_60s`.
+    #[must_use]
+    pub fn table_at(&self, table: Table, resolution: Resolution) -> PathBuf {
+        self.root.join(resolution.directory(table))
+    }
+
     /// `<table>/dt=YYYY-MM-DD/pod=<recorder>` for a time.
     ///
     /// # Errors
@@ -157,11 +163,25 @@ impl DataDir {
         time_ms: i64,
         recorder: &str,
     ) -> Result<PathBuf, StoreError> {
+        self.partition_at(table, Resolution::Raw, time_ms, &pod_directory(recorder))
+    }
+
+    /// The same at a resolution, the `pod=` directory being named as it is.
+    ///
+    /// # Errors
+    /// Returns [`StoreError::TimeOutOfRange`] outside the years 0 to 9999.
+    pub fn partition_at(
+        &self,
+        table: Table,
+        resolution: Resolution,
+        time_ms: i64,
+        pod: &str,
+    ) -> Result<PathBuf, StoreError> {
         let date = utc(time_ms)?.date();
         Ok(self
-            .table(table)
+            .table_at(table, resolution)
             .join(format!("dt={date}"))
-            .join(pod_directory(recorder)))
+            .join(pod))
     }
 }
 

@@ -3,20 +3,19 @@
 //! "Readers list `_spool` first, then the tables, and repeat until two listings agree; a file
 //! gone at open means: list again": then no row is missing, and the set rule drops the doubles.
 
+mod file_info;
+
 use crate::StoreError;
-use crate::footer::{Footer, Origin, read_metadata};
+use crate::footer::{Footer, Origin};
 use crate::layout::{
     DataDir, FileName, HOUR_MS, hour_of, names_in, parse_date_directory, parse_ulid, pod_directory,
 };
 use crate::set_rule::{Level, Member, superseded};
 use crate::stream::{Columns, SpoolStream};
 use chrono::{DateTime, NaiveDate};
-use fgm_model::Table;
-use fgm_model::schema::column;
-use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
-use parquet::file::statistics::Statistics;
+use fgm_model::{Resolution, Table};
+pub use file_info::FileInfo;
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -24,29 +23,6 @@ use ulid::Ulid;
 
 /// Listings that may differ before it is an error: a recorder publishes a few times a minute.
 const MOST_ATTEMPTS: usize = 200;
-
-/// A published file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FileInfo {
-    /// Its path.
-    pub path: PathBuf,
-    /// Its table.
-    pub table: Table,
-    /// The date of its `dt=` directory.
-    pub date: NaiveDate,
-    /// The name of its `pod=` directory.
-    pub pod: String,
-    /// What its name says.
-    pub name: FileName,
-    /// Its size.
-    pub bytes: u64,
-    /// Its rows.
-    pub rows: u64,
-    /// The highest clock epoch of its rows, where it says so.
-    pub clock_epoch: Option<i64>,
-    /// What it says about itself.
-    pub footer: Footer,
-}
 
 /// A spool stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -131,6 +107,7 @@ pub struct Listing {
 #[derive(Debug)]
 pub struct Lister {
     dir: DataDir,
+    resolution: Resolution,
     files: HashMap<PathBuf, (FileId, Arc<FileInfo>)>,
     streams: HashMap<PathBuf, Arc<StreamInfo>>,
 }
@@ -154,11 +131,18 @@ struct Names {
 }
 
 impl Lister {
-    /// A lister that knows nothing yet.
+    /// A lister of raw rows that knows nothing yet.
     #[must_use]
     pub fn new(dir: DataDir) -> Self {
+        Self::at(dir, Resolution::Raw)
+    }
+
+    /// A lister of the files of one resolution; only raw rows have spool streams too.
+    #[must_use]
+    pub fn at(dir: DataDir, resolution: Resolution) -> Self {
         Self {
             dir,
+            resolution,
             files: HashMap::new(),
             streams: HashMap::new(),
         }
@@ -194,7 +178,11 @@ impl Lister {
     /// One pass: the spool first, so that what is sealed meanwhile is seen twice, not never.
     fn names(&self, selection: &Selection) -> Result<Names, StoreError> {
         let mut names = Names::default();
-        for name in names_in(&self.dir.spool_root())? {
+        let spools = match self.resolution {
+            Resolution::Raw => names_in(&self.dir.spool_root())?,
+            Resolution::S60 | Resolution::S600 => Vec::new(),
+        };
+        for name in spools {
             let Some(ulid) = parse_ulid(&name) else {
                 continue;
             };
@@ -208,7 +196,7 @@ impl Lister {
             }
         }
         for &table in &selection.tables {
-            let root = self.dir.table(table);
+            let root = self.dir.table_at(table, self.resolution);
             for date_name in names_in(&root)? {
                 let Some(date) = parse_date_directory(&date_name) else {
                     continue;
@@ -254,7 +242,7 @@ impl Lister {
         for (table, date, pod, name) in &names.files {
             let path = self
                 .dir
-                .table(*table)
+                .table_at(*table, self.resolution)
                 .join(format!("dt={date}"))
                 .join(pod)
                 .join(name.format()?);
@@ -312,19 +300,8 @@ impl Lister {
         {
             return Ok(Arc::clone(known));
         }
-        let file = File::open(path).map_err(StoreError::io("open", path))?;
-        let metadata = read_metadata(&file, path)?;
-        let info = Arc::new(FileInfo {
-            path: path.to_owned(),
-            table,
-            date,
-            pod: pod.to_owned(),
-            name,
-            bytes: id.bytes,
-            rows: u64::try_from(metadata.file_metadata().num_rows()).unwrap_or_default(),
-            clock_epoch: highest_clock_epoch(&metadata),
-            footer: Footer::of_file(&metadata, path)?,
-        });
+        let place = (table, self.resolution);
+        let info = Arc::new(FileInfo::read(path, place, date, pod, name)?);
         self.files.insert(path.to_owned(), (id, Arc::clone(&info)));
         Ok(info)
     }
@@ -379,20 +356,6 @@ pub(crate) fn member(name: &FileName, footer: &Footer) -> Member {
         generation: footer.generation,
         name: name.to_string(),
     }
-}
-
-/// The highest clock epoch of a file's rows.
-fn highest_clock_epoch(metadata: &ParquetMetaData) -> Option<i64> {
-    let schema = metadata.file_metadata().schema_descr();
-    let index = schema
-        .columns()
-        .iter()
-        .position(|c| c.name() == column::CLOCK_EPOCH)?;
-    let highest = |group: &RowGroupMetaData| match group.column(index).statistics() {
-        Some(Statistics::Int64(statistics)) => statistics.max_opt().copied(),
-        _ => None,
-    };
-    metadata.row_groups().iter().filter_map(highest).max()
 }
 
 #[cfg(test)]

@@ -99,6 +99,23 @@ impl Drop for Lock {
     }
 }
 
+/// Whether a recorder holds its lock now.
+///
+/// # Errors
+/// When the lock file cannot be asked.
+pub fn recorder_is_running(dir: &DataDir) -> Result<bool, StoreError> {
+    let path = dir.lock_file(Role::Recorder);
+    match File::open(&path) {
+        Ok(file) => Ok(!try_lock(
+            &file,
+            FlockOperation::NonBlockingLockShared,
+            &path,
+        )?),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(StoreError::io("open", &path)(error)),
+    }
+}
+
 /// Whether a consolidator holds its lock, or held it in the last 15 minutes before `now`.
 ///
 /// While it does, deleting is its business.
@@ -182,6 +199,16 @@ mod tests {
         );
         drop(recorder);
         Lock::acquire(&dir, Role::Recorder, Duration::ZERO).unwrap();
+    }
+
+    #[test]
+    fn a_running_recorder_is_seen() {
+        let (_temp, dir) = data_dir();
+        assert!(!recorder_is_running(&dir).unwrap());
+        let lock = Lock::acquire(&dir, Role::Recorder, Duration::ZERO).unwrap();
+        assert!(recorder_is_running(&dir).unwrap());
+        drop(lock);
+        assert!(!recorder_is_running(&dir).unwrap());
     }
 
     #[test]

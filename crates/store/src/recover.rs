@@ -8,7 +8,8 @@ use crate::layout::{DataDir, Role, names_in, parse_ulid, remove_file, sync_direc
 use crate::listing::{Lister, Listing, Selection};
 use crate::lock::consolidator_is_active;
 use crate::quarantine::set_aside;
-use crate::seal::{SealReport, Watch, remove_spool_directory, seal_stream};
+use crate::seal::{NO_NAMES, SealReport, remove_spool_directory, seal_stream};
+use crate::table_file::Watch;
 use fgm_model::Table;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -116,7 +117,7 @@ fn seal_left_over(
         let Some(table) = name.strip_suffix(".arrows").and_then(Table::from_name) else {
             continue;
         };
-        if let Err(error) = seal_stream(dir, ulid, table, &mut report.sealed, watch) {
+        if let Err(error) = seal_stream(dir, (ulid, table), NO_NAMES, &mut report.sealed, watch) {
             tracing::warn!(spool = %ulid, table = table.as_str(), %error, "left a spool unsealed");
             report.failed.push((dir.stream(ulid, table), error));
         }

@@ -122,6 +122,8 @@ pub enum Cause {
     Size,
     /// Less than `--min-free-disk` is free.
     FreeDisk,
+    /// The same, and the archive does not hold it: its rows are lost.
+    Lost,
 }
 
 /// What to delete, in order.
@@ -131,13 +133,32 @@ pub struct Plan {
     pub deletions: Vec<(Unit, Cause, Vec<Stored>)>,
     /// What that frees.
     pub freed_bytes: u64,
+    /// What would go as well, but waits for its upload.
+    pub waiting: Vec<Unit>,
+    /// Its size.
+    pub waiting_bytes: u64,
     /// Even then too little is free: stop recording until there is space.
     pub stop_recording: bool,
 }
 
-/// Decides what to delete.
+/// Decides what to delete where nothing is archived.
 #[must_use]
 pub fn plan(inventory: &Inventory, policy: &Policy, now_ms: i64, disk: Disk) -> Plan {
+    plan_beside_archive(inventory, policy, now_ms, disk, &|_| false)
+}
+
+/// Decides what to delete where finished hours are archived: `unarchived` tells whether one of
+/// these files is not in the archive yet.
+///
+/// "Age and size wait for the upload; free disk does not, and counts what was lost."
+#[must_use]
+pub fn plan_beside_archive(
+    inventory: &Inventory,
+    policy: &Policy,
+    now_ms: i64,
+    disk: Disk,
+    unarchived: &dyn Fn(&[Stored]) -> bool,
+) -> Plan {
     let min_free_bytes = disk.min_free_bytes(policy);
     let last_hour_ms = inventory.units.keys().map(|unit| unit.hour_ms).max();
     let is_too_old = |unit: &Unit| {
@@ -147,12 +168,17 @@ pub fn plan(inventory: &Inventory, policy: &Policy, now_ms: i64, disk: Disk) -> 
             .is_some_and(|age_ms| ended_ms <= now_ms.saturating_sub(age_ms))
     };
     let mut plan = Plan::default();
-    let (old, rest): (Vec<_>, Vec<_>) = inventory
-        .units
-        .iter()
-        .partition(|(unit, _)| is_too_old(unit));
-    for (unit, files) in old {
-        plan.add(unit, Cause::Age, files);
+    let mut rest = Vec::new();
+    for (unit, files) in &inventory.units {
+        let (old, waits) = (is_too_old(unit), unarchived(files));
+        match (old, waits) {
+            (true, false) => plan.add(unit, Cause::Age, files),
+            (true, true) => plan.wait(unit, files),
+            (false, _) => {}
+        }
+        if waits || !old {
+            rest.push((unit, files, old, waits));
+        }
     }
     let all = inventory
         .units
@@ -160,15 +186,21 @@ pub fn plan(inventory: &Inventory, policy: &Policy, now_ms: i64, disk: Disk) -> 
         .map(|files| size(files))
         .sum::<u64>();
     let total = inventory.other_bytes.saturating_add(all);
-    for (unit, files) in rest {
+    for (unit, files, old, waits) in rest {
         if Some(unit.hour_ms) == last_hour_ms {
             continue;
         }
-        let left = total.saturating_sub(plan.freed_bytes);
-        if policy.max_bytes.is_some_and(|most| left > most) {
-            plan.add(unit, Cause::Size, files);
-        } else if plan.free_after(disk) < min_free_bytes {
-            plan.add(unit, Cause::FreeDisk, files);
+        // What waits for its upload will go: nothing younger goes in its place.
+        let going = plan.freed_bytes.saturating_add(plan.waiting_bytes);
+        let left = total.saturating_sub(going);
+        let for_size = !old && policy.max_bytes.is_some_and(|most| left > most);
+        let for_free_disk = plan.free_after(disk) < min_free_bytes;
+        match (waits, for_free_disk) {
+            (false, _) if for_size => plan.add(unit, Cause::Size, files),
+            (false, true) => plan.add(unit, Cause::FreeDisk, files),
+            (true, true) => plan.lose(unit, files),
+            (true, false) if for_size => plan.wait(unit, files),
+            _ => {}
         }
     }
     plan.stop_recording = plan.free_after(disk) < min_free_bytes;
@@ -181,8 +213,28 @@ impl Plan {
         self.deletions.push((unit.clone(), cause, files.to_vec()));
     }
 
+    fn wait(&mut self, unit: &Unit, files: &[Stored]) {
+        self.waiting_bytes = self.waiting_bytes.saturating_add(size(files));
+        self.waiting.push(unit.clone());
+    }
+
+    fn lose(&mut self, unit: &Unit, files: &[Stored]) {
+        if let Some(place) = self.waiting.iter().position(|waiting| waiting == unit) {
+            self.waiting.remove(place);
+            self.waiting_bytes = self.waiting_bytes.saturating_sub(size(files));
+        }
+        self.add(unit, Cause::Lost, files);
+    }
+
     fn free_after(&self, disk: Disk) -> u64 {
         disk.free_bytes.saturating_add(self.freed_bytes)
+    }
+
+    /// How many units free disk takes before the archive has them.
+    #[must_use]
+    pub fn lost(&self) -> usize {
+        let causes = self.deletions.iter().map(|(_, cause, _)| cause);
+        causes.filter(|cause| **cause == Cause::Lost).count()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::tally::{InstanceReport, Tally};
 use crate::StoreError;
-use crate::footer::{Footer, Origin, parquet_error, read_metadata};
+use crate::footer::{Footer, HourNotes, Origin, parquet_error, read_metadata};
 use crate::layout::{DataDir, HOUR_MS, hour_of};
 use crate::listing::{FileInfo, Lister, Listing, Selection};
 use crate::set_rule::Level;
@@ -164,6 +164,7 @@ fn inspect_stream(path: &Path, bytes: u64) -> Result<FileReport, StoreError> {
         generation: 0,
         spools: ulid_of_stream(path).into_iter().collect(),
         instances: Vec::new(),
+        hour: HourNotes::default(),
     };
     let state = state_of(path, |listing| find_stream(listing, path, &footer.spools));
     let origin = footer.origin.clone();

@@ -1,17 +1,23 @@
 //! Which containers there were, and which instances belong together.
 
+use super::Reader;
 use super::error::ReadError;
-use super::files::Gone;
+use super::filter::Filter;
 use super::identity::{self, Known};
-use super::index::{Index, Key};
-use super::window::{Window, clamp};
-use super::{Reader, columns};
-use crate::listing::FileInfo;
+use super::lives::Life;
+use super::memory::Memory;
+use super::refusal::Gone;
+use super::source::Source;
+use super::streams::Tick;
+use super::table;
+use super::window::{Window, clamp, counting};
 use arrow::array::RecordBatch;
-use fgm_model::schema::column;
-use fgm_model::{Instance, SeriesId, Table};
+use fgm_model::{Instance, Resolution, SeriesId, Table};
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
+
+/// Looks that may find a file gone before it is an error.
+const MOST_ATTEMPTS: usize = 50;
 
 /// How far from an instance's rows an event may name it.
 const EVENT_MARGIN_MS: i64 = 60_000;
@@ -57,25 +63,14 @@ impl Container {
     }
 }
 
-/// The instances seen in a range.
+/// The instances seen in a range, by their numbers.
 #[derive(Debug, Default)]
-struct Seen {
-    index: Index,
-    keys: Vec<Key>,
-    spans: Vec<(i64, i64)>,
-}
+struct Seen(BTreeMap<Life, (i64, i64)>);
 
 impl Seen {
-    fn add(&mut self, container_id: &str, life: &str, first_ms: i64, last_ms: i64) -> usize {
-        let place = self.index.insert(container_id, life);
-        match self.spans.get_mut(place) {
-            Some(span) => *span = (span.0.min(first_ms), span.1.max(last_ms)),
-            None => {
-                self.spans.push((first_ms, last_ms));
-                self.keys.push((container_id.to_owned(), life.to_owned()));
-            }
-        }
-        place
+    fn add(&mut self, life: Life, first_ms: i64, last_ms: i64) {
+        let span = self.0.entry(life).or_insert((first_ms, last_ms));
+        *span = (span.0.min(first_ms), span.1.max(last_ms));
     }
 }
 
@@ -88,6 +83,22 @@ impl Reader {
         self.containers_of(Table::Metrics, start_ms, end_ms)
     }
 
+    /// Those of them that pass a filter.
+    ///
+    /// # Errors
+    /// When the data directory cannot be listed.
+    pub fn find(
+        &self,
+        table: Table,
+        filter: &Filter,
+        start_ms: i64,
+        end_ms: i64,
+    ) -> Result<Vec<Container>, ReadError> {
+        let mut containers = self.containers_of(table, start_ms, end_ms)?;
+        containers.retain(|container| filter.matches(container));
+        Ok(containers)
+    }
+
     /// The same for the rows of another table: pods, or the node.
     ///
     /// # Errors
@@ -98,114 +109,142 @@ impl Reader {
         start_ms: i64,
         end_ms: i64,
     ) -> Result<Vec<Container>, ReadError> {
+        let memory = self.memory();
         let span = (clamp(start_ms), clamp(end_ms));
-        let mut seen = Seen::default();
-        // The newest first: who is known as of later need not be read again.
-        for hour in self.hours(table, span)?.into_iter().rev() {
-            self.with_window(table, hour, |window| self.look(window, hour, &mut seen))?;
-        }
-        self.name_by_events(&seen)?;
-        Ok(self.group(&seen))
-    }
-
-    fn look(&self, window: &Window, span: (i64, i64), seen: &mut Seen) -> Result<(), Gone> {
-        for ticks in &window.ticks {
-            for batch in ticks.batches.iter().rev() {
-                self.look_at_tick(batch, span, seen);
-            }
-        }
-        for file in window.files.iter().rev() {
-            self.look_at_file(file, span, seen)?;
-        }
-        Ok(())
-    }
-
-    fn look_at_tick(&self, batch: &RecordBatch, span: (i64, i64), seen: &mut Seen) {
-        let Some(times) = columns::times(batch, column::TIME) else {
-            return;
-        };
-        let ids = columns::any(batch, column::CONTAINER_ID);
-        let lives = columns::any(batch, column::LIFE);
-        for row in 0..batch.num_rows() {
-            let time_ms = times.value(row);
-            if time_ms < span.0 || span.1 < time_ms {
+        for _ in 0..MOST_ATTEMPTS {
+            let window = self.window(&memory, (table, Resolution::Raw), span)?;
+            let Ok(older) = self.only_rolled_up(&memory, table, span) else {
                 continue;
+            };
+            if let Ok(seen) = self.look(&memory, &window, &older, span) {
+                // Pods and the node have no container's name.
+                if table == Table::Metrics {
+                    self.name_by_events(&memory, &seen)?;
+                }
+                return Ok(group(&memory, &seen));
             }
-            let id = columns::text(ids, row).unwrap_or_default();
-            let life = columns::text(lives, row).unwrap_or_default();
-            let place = seen.add(id, life, time_ms, time_ms);
-            if !seen
-                .keys
-                .get(place)
-                .is_some_and(|key| self.book.has(key, time_ms))
+        }
+        Err(ReadError::Unsettled)
+    }
+
+    /// Roll-ups of hours whose raw rows are deleted.
+    pub(super) fn only_rolled_up(
+        &self,
+        memory: &Memory,
+        table: Table,
+        span: (i64, i64),
+    ) -> Result<Vec<Arc<Source>>, Gone> {
+        let (raw, rolled) = ((table, Resolution::Raw), (table, Resolution::S600));
+        let mut lists = Vec::new();
+        {
+            let mut catalog = self.catalog();
+            // A directory that cannot be listed was told of by the look at the raw rows.
+            if catalog.refresh(rolled, Some(span)).is_err() {
+                return Ok(Vec::new());
+            }
+            let hours = catalog.hours(rolled);
+            for hour in hours
+                .range(crate::layout::hour_of(span.0)..)
+                .take_while(|h| **h <= span.1)
             {
-                self.learn(batch, row, time_ms);
+                let with_rows: HashSet<_> = catalog
+                    .of_hour(raw, *hour)
+                    .into_iter()
+                    .map(|(pod, _)| pod)
+                    .collect();
+                let of_hour = catalog.of_hour(rolled, *hour).into_iter();
+                lists.extend(of_hour.filter(|(pod, _)| !with_rows.contains(pod)));
             }
         }
+        let mut sources = Vec::new();
+        for (_, files) in lists {
+            sources.extend(counting(self.sources(memory, &files)?));
+        }
+        Ok(sources)
     }
 
-    fn look_at_file(&self, file: &FileInfo, span: (i64, i64), seen: &mut Seen) -> Result<(), Gone> {
+    /// The newest first: who is known as of later need not be read again.
+    fn look(
+        &self,
+        memory: &Memory,
+        window: &Window,
+        older: &[Arc<Source>],
+        span: (i64, i64),
+    ) -> Result<Seen, Gone> {
+        let mut seen = Seen::default();
+        for tick in window
+            .ticks
+            .iter()
+            .rev()
+            .flat_map(|ticks| ticks.batches.iter().rev())
+        {
+            look_at_tick(memory, tick, span, &mut seen);
+        }
+        let raw = window
+            .hours
+            .iter()
+            .rev()
+            .flat_map(|hour| hour.raw.iter().rev());
+        for source in raw {
+            self.look_at_file(memory, source, 0, span, &mut seen)?;
+        }
+        let bucket_ms = Resolution::S600.bucket_ms().unwrap_or(0);
+        for source in older.iter().rev() {
+            self.look_at_file(memory, source, bucket_ms, span, &mut seen)?;
+        }
+        Ok(seen)
+    }
+
+    fn look_at_file(
+        &self,
+        memory: &Memory,
+        source: &Source,
+        bucket_ms: i64,
+        span: (i64, i64),
+        seen: &mut Seen,
+    ) -> Result<(), Gone> {
         let mut unknown = Vec::new();
-        for range in self.files.instances(file, &self.trouble)?.iter() {
-            if range.rows == 0 || range.last_ms < span.0 || span.1 < range.first_ms {
+        for run in &source.spans {
+            let end_ms = run.last_ms.saturating_add((bucket_ms - 1).max(0));
+            if run.rows == 0 || end_ms < span.0 || span.1 < run.first_ms {
                 continue;
             }
-            let id = range.container_id.as_deref().unwrap_or_default();
-            let life = range.life.as_deref().unwrap_or_default();
-            let (first_ms, last_ms) = (range.first_ms.max(span.0), range.last_ms.min(span.1));
-            let place = seen.add(id, life, first_ms, last_ms);
-            let known = seen.keys.get(place);
-            if !known.is_some_and(|key| self.book.has(key, range.last_ms)) {
-                let last = range.first_row.saturating_add(range.rows - 1);
-                unknown.push((usize::try_from(last).unwrap_or(usize::MAX), range.last_ms));
+            seen.add(run.life, run.first_ms.max(span.0), end_ms.min(span.1));
+            if !memory.book.has(run.life, run.last_ms) {
+                unknown.push((run.first_row + run.rows - 1, run.life, run.last_ms));
             }
         }
         if unknown.is_empty() {
             return Ok(());
         }
-        let rows: Vec<_> = unknown
-            .iter()
-            .map(|(row, _)| *row..row.saturating_add(1))
-            .collect();
-        let names = identity::columns();
-        let batches = self.files.read(file, &names, Some(&rows), &self.trouble)?;
+        unknown.sort_unstable_by_key(|(row, ..)| *row);
+        let rows: Vec<_> = unknown.iter().map(|(row, ..)| *row..row + 1).collect();
+        let batches = table::rows(source, &identity::columns(), Some(&rows), &self.trouble)?;
         let found = batches
             .iter()
             .flat_map(|batch| (0..batch.num_rows()).map(move |row| (batch, row)));
-        for ((batch, row), (_, last_ms)) in found.zip(unknown) {
-            self.learn(batch, row, last_ms);
+        for ((batch, row), (_, life, last_ms)) in found.zip(unknown) {
+            learn(memory, batch, row, life, last_ms);
         }
         Ok(())
     }
 
-    fn learn(&self, batch: &RecordBatch, row: usize, as_of_ms: i64) {
-        if let Some((node, instance)) = identity::of_row(batch, row) {
-            self.book.learn(&Known {
-                as_of_ms,
-                node,
-                instance: Arc::new(instance),
-            });
-        }
-    }
-
     /// An instance that ended before its name was known is named by its events.
-    fn name_by_events(&self, seen: &Seen) -> Result<(), ReadError> {
-        let nameless: Vec<_> = seen
-            .keys
+    fn name_by_events(&self, memory: &Memory, seen: &Seen) -> Result<(), ReadError> {
+        let nameless: BTreeMap<_, _> = seen
+            .0
             .iter()
-            .zip(&seen.spans)
-            .filter(|(key, _)| {
-                let known = self.book.get(key);
+            .filter(|(life, _)| {
+                let known = memory.book.get(**life);
                 known.is_some_and(|known| known.instance.container_name.is_none())
             })
             .collect();
         let (Some(first_ms), Some(last_ms)) = (
-            nameless.iter().map(|(_, span)| span.0).min(),
-            nameless.iter().map(|(_, span)| span.1).max(),
+            nameless.values().map(|span| span.0).min(),
+            nameless.values().map(|span| span.1).max(),
         ) else {
             return Ok(());
         };
-        let asked: HashSet<_> = nameless.into_iter().map(|(key, _)| key).collect();
         let events = self.events(
             first_ms.saturating_sub(EVENT_MARGIN_MS),
             last_ms.saturating_add(EVENT_MARGIN_MS),
@@ -214,51 +253,70 @@ impl Reader {
             let Some(instance) = event.instance else {
                 continue;
             };
-            if asked.contains(&(instance.container_id.clone(), instance.life.clone())) {
-                self.book.learn(&Known {
-                    as_of_ms: event.recorded_at_ms,
-                    node: event.node,
-                    instance,
-                });
+            let life = memory.lives.number(&instance.container_id, &instance.life);
+            if nameless.contains_key(&life) {
+                let known = Known::new(event.recorded_at_ms, event.node, instance);
+                memory.book.learn(life, &known);
             }
         }
         Ok(())
     }
+}
 
-    fn group(&self, seen: &Seen) -> Vec<Container> {
-        let mut series: BTreeMap<SeriesId, Container> = BTreeMap::new();
-        for (key, (first_ms, last_ms)) in seen.keys.iter().zip(&seen.spans) {
-            let Some(known) = self.book.get(key) else {
-                continue;
-            };
-            let span = InstanceSpan {
-                instance: Arc::clone(&known.instance),
-                first_ms: *first_ms,
-                last_ms: *last_ms,
-            };
-            let id = known.instance.series(&known.node);
-            let container = series.entry(id.clone()).or_insert_with(|| Container {
-                id,
+fn look_at_tick(memory: &Memory, tick: &Tick, span: (i64, i64), seen: &mut Seen) {
+    for (row, (life, time_ms)) in tick.lives.iter().zip(tick.times.values()).enumerate() {
+        if *time_ms < span.0 || span.1 < *time_ms {
+            continue;
+        }
+        seen.add(*life, *time_ms, *time_ms);
+        if !memory.book.has(*life, *time_ms) {
+            learn(memory, &tick.rows, row, *life, *time_ms);
+        }
+    }
+}
+
+fn learn(memory: &Memory, batch: &RecordBatch, row: usize, life: Life, as_of_ms: i64) {
+    if let Some((node, instance)) = identity::of_row(batch, row) {
+        memory
+            .book
+            .learn(life, &Known::new(as_of_ms, node, Arc::new(instance)));
+    }
+}
+
+fn group(memory: &Memory, seen: &Seen) -> Vec<Container> {
+    let mut series: BTreeMap<SeriesId, Container> = BTreeMap::new();
+    for (life, (first_ms, last_ms)) in &seen.0 {
+        let Some(known) = memory.book.get(*life) else {
+            continue;
+        };
+        let span = InstanceSpan {
+            instance: Arc::clone(&known.instance),
+            first_ms: *first_ms,
+            last_ms: *last_ms,
+        };
+        let container = series
+            .entry(known.series.clone())
+            .or_insert_with(|| Container {
+                id: known.series,
                 node: Arc::clone(&known.node),
                 identity: known.instance,
                 first_ms: span.first_ms,
                 last_ms: i64::MIN,
                 instances: Vec::new(),
             });
-            container.first_ms = container.first_ms.min(span.first_ms);
-            if span.last_ms > container.last_ms {
-                container.last_ms = span.last_ms;
-                container.identity = Arc::clone(&span.instance);
-            }
-            container.instances.push(span);
+        container.first_ms = container.first_ms.min(span.first_ms);
+        if span.last_ms > container.last_ms {
+            container.last_ms = span.last_ms;
+            container.identity = Arc::clone(&span.instance);
         }
-        let mut containers: Vec<_> = series.into_values().collect();
-        for container in &mut containers {
-            container.instances.sort_by(|a, b| order(a).cmp(&order(b)));
-        }
-        containers.sort_by(|a, b| name(a).cmp(&name(b)));
-        containers
+        container.instances.push(span);
     }
+    let mut containers: Vec<_> = series.into_values().collect();
+    for container in &mut containers {
+        container.instances.sort_by(|a, b| order(a).cmp(&order(b)));
+    }
+    containers.sort_by(|a, b| name(a).cmp(&name(b)));
+    containers
 }
 
 fn order(span: &InstanceSpan) -> (i64, &str, &str) {

@@ -1,15 +1,12 @@
 //! Who an instance is: its latest identity, from rows and from events.
 
 use super::columns::{any, int, ints, text};
-use super::index::Key;
+use super::lives::Life;
 use arrow::array::RecordBatch;
 use fgm_model::schema::column;
-use fgm_model::{Instance, QosClass};
+use fgm_model::{Instance, QosClass, SeriesId};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-
-/// Instances that are remembered: a busy node's week.
-const MOST_KNOWN: usize = 200_000;
 
 /// The columns of an identity.
 pub(super) fn columns() -> Vec<&'static str> {
@@ -27,53 +24,65 @@ pub(super) struct Known {
     pub(super) node: Arc<str>,
     /// Who it is.
     pub(super) instance: Arc<Instance>,
+    /// The series that it belongs to.
+    pub(super) series: SeriesId,
+}
+
+impl Known {
+    pub(super) fn new(as_of_ms: i64, node: Arc<str>, instance: Arc<Instance>) -> Self {
+        Self {
+            series: instance.series(&node),
+            as_of_ms,
+            node,
+            instance,
+        }
+    }
 }
 
 /// The latest identity of every instance seen so far.
 #[derive(Debug, Default)]
 pub(super) struct Book {
-    known: Mutex<HashMap<Key, Known>>,
+    known: Mutex<HashMap<Life, Known>>,
 }
 
 impl Book {
     /// What is known of an instance.
-    pub(super) fn get(&self, key: &Key) -> Option<Known> {
-        self.lock().get(key).cloned()
+    pub(super) fn get(&self, life: Life) -> Option<Known> {
+        self.lock().get(&life).cloned()
     }
 
     /// Whether its identity at that time or a later one is known.
-    pub(super) fn has(&self, key: &Key, as_of_ms: i64) -> bool {
+    pub(super) fn has(&self, life: Life, as_of_ms: i64) -> bool {
         let known = self.lock();
         known
-            .get(key)
+            .get(&life)
             .is_some_and(|known| known.as_of_ms >= as_of_ms)
     }
 
     /// Learns a row's identity; names once known are not forgotten for a row without them.
-    pub(super) fn learn(&self, row: &Known) {
+    pub(super) fn learn(&self, life: Life, row: &Known) {
         let mut known = self.lock();
-        let key = (row.instance.container_id.clone(), row.instance.life.clone());
-        match known.get_mut(&key) {
+        match known.get_mut(&life) {
             None => {
-                if known.len() >= MOST_KNOWN {
-                    known.clear();
-                }
-                known.insert(key, row.clone());
+                known.insert(life, row.clone());
             }
             Some(old) => {
                 let newer = row.as_of_ms >= old.as_of_ms;
                 let (late, early) = if newer { (row, &*old) } else { (&*old, row) };
                 let merged = merge(&late.instance, &early.instance);
-                *old = Known {
-                    as_of_ms: late.as_of_ms,
-                    node: Arc::clone(&late.node),
-                    instance: merged,
+                *old = if merged == old.instance && late.node == old.node {
+                    Known {
+                        as_of_ms: late.as_of_ms,
+                        ..old.clone()
+                    }
+                } else {
+                    Known::new(late.as_of_ms, Arc::clone(&late.node), merged)
                 };
             }
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Key, Known>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Life, Known>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -136,21 +145,17 @@ mod tests {
     use super::*;
 
     fn known(as_of_ms: i64, name: Option<&str>) -> Known {
-        Known {
-            as_of_ms,
-            node: "n".into(),
-            instance: Arc::new(Instance {
-                container_id: "c".into(),
-                life: "l".into(),
-                container_name: name.map(str::to_owned),
-                ..Instance::default()
-            }),
-        }
+        let instance = Instance {
+            container_id: "c".into(),
+            life: "l".into(),
+            container_name: name.map(str::to_owned),
+            ..Instance::default()
+        };
+        Known::new(as_of_ms, "n".into(), Arc::new(instance))
     }
 
     #[test]
     fn the_latest_identity_counts_in_whatever_order_rows_are_read() {
-        let key = ("c".to_owned(), "l".to_owned());
         let rows = [known(1, None), known(3, Some("new")), known(2, Some("old"))];
         for order in [
             [0, 1, 2],
@@ -162,20 +167,19 @@ mod tests {
         ] {
             let book = Book::default();
             for place in order {
-                book.learn(&rows[place]);
+                book.learn(0, &rows[place]);
             }
-            let name = book.get(&key).unwrap().instance.container_name.clone();
+            let name = book.get(0).unwrap().instance.container_name.clone();
             assert_eq!(name.as_deref(), Some("new"), "{order:?}");
-            assert!(book.has(&key, 3) && !book.has(&key, 4));
+            assert!(book.has(0, 3) && !book.has(0, 4));
         }
     }
 
     #[test]
     fn a_name_once_known_stays() {
         let book = Book::default();
-        book.learn(&known(1, Some("app")));
-        book.learn(&known(2, None));
-        let key = ("c".to_owned(), "l".to_owned());
-        assert_eq!(book.get(&key).unwrap(), known(2, Some("app")));
+        book.learn(0, &known(1, Some("app")));
+        book.learn(0, &known(2, None));
+        assert_eq!(book.get(0).unwrap(), known(2, Some("app")));
     }
 }

@@ -1,17 +1,12 @@
-//! What is stored as a whole, how fresh it is, and the events of a range.
+//! What is stored as a whole, and how fresh it is.
 
-use super::events::{self, EventRow, Events};
 use super::trouble::SkippedFile;
 use super::window::clamp;
-use super::{ReadError, Reader, columns};
+use super::{ReadError, Reader};
 use crate::layout::{hour_of, names_in};
 use crate::state::{self, Recording};
-use fgm_model::Table;
-use fgm_model::schema::column;
+use fgm_model::{Resolution, Table};
 use std::hash::{DefaultHasher, Hash, Hasher};
-
-/// How far an event's time may move from revision to revision.
-const REVISION_MARGIN_MS: i64 = 86_400_000;
 
 /// The state of a data directory.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -48,41 +43,37 @@ impl Reader {
     /// # Errors
     /// When the data directory cannot be listed.
     pub fn status(&self) -> Result<Status, ReadError> {
+        let memory = self.memory();
         let summary = {
-            let mut stored = self.stored();
-            stored.refresh()?;
-            stored.summary()
+            let mut catalog = self.catalog();
+            catalog.refresh_all()?;
+            catalog.summary()
         };
         let newest = clamp(summary.span.map_or(0, |(_, last)| last));
-        let span = (hour_of(newest), newest);
-        let mut status = self.with_window(Table::Metrics, span, |window| {
-            let mut status = Status::default();
-            let mut origin = None;
-            if let Some(file) = window.files.iter().max_by_key(|file| file.name.end_ms) {
-                origin = file.footer.origin.clone();
-            }
-            for ticks in &window.ticks {
-                let spooled = ticks.batches.iter();
-                for batch in spooled.filter_map(|batch| columns::times(batch, column::TIME)) {
-                    for time_ms in batch.values() {
-                        // For now the first spooled row; see below.
-                        let first = status.sealed_until_ms.unwrap_or(i64::MAX);
-                        status.sealed_until_ms = Some(first.min(*time_ms));
-                        if status.live_until_ms.is_none_or(|newest| newest < *time_ms) {
-                            status.live_until_ms = Some(*time_ms);
-                            origin = Some(ticks.info.origin.clone());
-                        }
-                    }
+        let raw = (Table::Metrics, Resolution::Raw);
+        let window = self.window(&memory, raw, (hour_of(newest), newest))?;
+        let files = window.hours.iter().flat_map(|hour| &hour.raw);
+        let newest = files.max_by_key(|file| file.name.end_ms);
+        let mut origin = newest.and_then(|file| file.origin.clone());
+        let mut status = Status::default();
+        for ticks in &window.ticks {
+            for time_ms in ticks.batches.iter().flat_map(|tick| tick.times.values()) {
+                // For now the first spooled row; see below.
+                let first = status.sealed_until_ms.unwrap_or(i64::MAX);
+                status.sealed_until_ms = Some(first.min(*time_ms));
+                if status.live_until_ms.is_none_or(|newest| newest < *time_ms) {
+                    status.live_until_ms = Some(*time_ms);
+                    origin = Some(ticks.origin.as_ref().clone());
                 }
-                status.bytes += ticks.info.path.metadata().map_or(0, |m| m.len());
             }
-            if let Some(origin) = origin {
-                status.interval_ms = Some(origin.interval_ms);
-                status.node = Some(origin.recorder.node);
-                status.recorder = Some(origin.recorder.recorder);
-            }
-            Ok(status)
-        })?;
+            let path = self.dir.stream(ticks.ulid, Table::Metrics);
+            status.bytes += path.metadata().map_or(0, |m| m.len());
+        }
+        if let Some(origin) = origin {
+            status.interval_ms = Some(origin.interval_ms);
+            status.node = Some(origin.recorder.node);
+            status.recorder = Some(origin.recorder.recorder);
+        }
         let first_spooled = status.sealed_until_ms;
         let (first, last) = (
             summary.span.map(|(first, _)| first),
@@ -122,37 +113,9 @@ impl Reader {
             }
             spool.hash(&mut hash);
         }
-        let mut stored = self.stored();
-        stored.refresh()?;
-        stored.summary().generation.hash(&mut hash);
+        let mut catalog = self.catalog();
+        catalog.refresh_all()?;
+        catalog.summary().generation.hash(&mut hash);
         Ok(hash.finish())
-    }
-
-    /// What happened in the range (inclusive), oldest first; of each event the highest
-    /// revision.
-    ///
-    /// # Errors
-    /// When the data directory cannot be listed.
-    pub fn events(&self, start_ms: i64, end_ms: i64) -> Result<Vec<EventRow>, ReadError> {
-        let (start_ms, end_ms) = (clamp(start_ms), clamp(end_ms));
-        // A later revision may tell another time.
-        let span = (
-            clamp(start_ms - REVISION_MARGIN_MS),
-            clamp(end_ms + REVISION_MARGIN_MS),
-        );
-        let names = events::columns();
-        let all = self.with_window(Table::Events, span, |window| {
-            let mut all = Events::default();
-            for file in &window.files {
-                for batch in self.files.read(file, &names, None, &self.trouble)? {
-                    all.add(&batch);
-                }
-            }
-            for batch in window.ticks.iter().flat_map(|ticks| &ticks.batches) {
-                all.add(batch);
-            }
-            Ok(all)
-        })?;
-        Ok(all.within(start_ms, end_ms))
     }
 }

@@ -1,5 +1,6 @@
 //! Files that cannot be used: left out of every answer, counted, named once.
 
+use super::refusal::{Gone, Refusal};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -31,6 +32,22 @@ impl Trouble {
         }
         tracing::warn!(path = %path.display(), reason, "file left out of all answers");
         known.insert(path.to_owned(), reason.to_owned());
+    }
+
+    /// What was read; nothing of a file that cannot be, which is noted.
+    pub(super) fn or_nothing<T: Default>(
+        &self,
+        path: &Path,
+        read: Result<T, Refusal>,
+    ) -> Result<T, Gone> {
+        match read {
+            Ok(read) => Ok(read),
+            Err(Refusal::Gone) => Err(Gone),
+            Err(Refusal::Damaged(reason) | Refusal::Unreadable(reason)) => {
+                self.tell(path, &reason);
+                Ok(T::default())
+            }
+        }
     }
 
     /// The files that are still there.

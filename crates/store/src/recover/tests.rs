@@ -1,6 +1,7 @@
 use super::*;
 use crate::fixture::{Bed, Cell, HOUR, column_index, event, instance, recorder, tick_of};
-use crate::seal::{Step, seal_watched};
+use crate::seal::seal_watched;
+use crate::table_file::Step;
 use crate::{Lock, Spool, seal};
 use fgm_model::schema::column;
 use proptest::prelude::*;

@@ -1,6 +1,6 @@
 //! Taking stock of a data directory, and deleting from it.
 
-use super::{Disk, Inventory, Plan, Stored, Unit};
+use super::{Cause, Disk, Inventory, Plan, Stored, Unit};
 use crate::StoreError;
 use crate::footer::{Footer, read_metadata};
 use crate::layout::{
@@ -126,14 +126,25 @@ pub fn apply(dir: &DataDir, plan: &Plan) -> Result<u64, StoreError> {
         for file in deletion_order(files) {
             of_unit += delete(&file)?;
         }
-        tracing::info!(
-            table = unit.table,
-            pod = unit.pod,
-            hour_ms = unit.hour_ms,
-            ?cause,
-            bytes = of_unit,
-            "deleted an hour"
-        );
+        let (table, pod, hour_ms) = (&unit.table, &unit.pod, unit.hour_ms);
+        if *cause == Cause::Lost {
+            tracing::warn!(
+                table,
+                pod,
+                hour_ms,
+                bytes = of_unit,
+                "an hour is lost: deleted for free disk before it was archived"
+            );
+        } else {
+            tracing::info!(
+                table,
+                pod,
+                hour_ms,
+                ?cause,
+                bytes = of_unit,
+                "deleted an hour"
+            );
+        }
         bytes += of_unit;
         if let Some(partition) = files.first().and_then(|file| file.path.parent()) {
             remove_if_empty(dir, partition);

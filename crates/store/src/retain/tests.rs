@@ -143,6 +143,7 @@ proptest! {
                 Cause::Age => prop_assert!(too_old(unit)),
                 Cause::Size => prop_assert!(left > max_bytes.unwrap()),
                 Cause::FreeDisk => prop_assert!(free < min_free),
+                Cause::Lost => prop_assert!(false, "there is no archive"),
             }
             if *cause != Cause::Age {
                 prop_assert_ne!(Some(unit.hour_ms), last_hour);
@@ -160,6 +161,54 @@ proptest! {
         // Within what goes for space, in the order of the contract.
         let for_space: Vec<_> = plan.deletions.iter().filter(|(_, cause, _)| *cause != Cause::Age).map(|(unit, ..)| unit).collect();
         prop_assert!(for_space.is_sorted());
+    }
+}
+
+proptest! {
+    /// "With `--archive`, age and size wait for the upload; free disk does not, and counts what
+    /// was lost."
+    #[test]
+    fn age_and_size_wait_for_the_upload_and_free_disk_does_not(
+        inventory in any_inventory(),
+        unarchived in prop::collection::hash_set(0..40_usize, 0..40),
+        age_hours in prop::option::of(0..100_i64),
+        max_bytes in prop::option::of(0..20_000_u64),
+        min_free in 0..10_000_u64,
+        free_bytes in 0..10_000_u64,
+    ) {
+        let now_ms = 100 * HOUR_MS;
+        let disk = Disk { free_bytes, total_bytes: 1 << 40 };
+        let policy = policy(age_hours, max_bytes, min_free);
+        let waits = |files: &[Stored]| {
+            let mut numbers = files.iter().map(|file| file.path.to_str().unwrap().parse().unwrap());
+            numbers.any(|number: usize| unarchived.contains(&number))
+        };
+        let beside = plan_beside_archive(&inventory, &policy, now_ms, disk, &waits);
+        let mut free = free_bytes;
+        for (_, cause, files) in &beside.deletions {
+            match cause {
+                Cause::Lost => prop_assert!(waits(files) && free < min_free),
+                _ => prop_assert!(!waits(files)),
+            }
+            free += size(files);
+        }
+        // Nothing goes but what would go, or is about to, without an archive.
+        let alone = plan(&inventory, &policy, now_ms, disk);
+        let goes: std::collections::BTreeSet<_> = alone.deletions.iter().map(|(unit, ..)| unit).collect();
+        for unit in beside.deletions.iter().filter(|(_, cause, _)| matches!(cause, Cause::Age | Cause::Size)) {
+            prop_assert!(goes.contains(&unit.0));
+        }
+        for unit in &beside.waiting {
+            prop_assert!(waits(&inventory.units[unit]));
+            prop_assert!(goes.contains(unit));
+        }
+        prop_assert_eq!(beside.lost(), beside.deletions.iter().filter(|(_, _, files)| waits(files)).count());
+        prop_assert_eq!(beside.stop_recording, free < min_free);
+        // As much as before may be freed for the disk (but for an old last hour that waits): an
+        // archive that fails stops no recording.
+        let last_hour = inventory.units.keys().map(|unit| unit.hour_ms).max();
+        let last_waits = beside.waiting.iter().any(|unit| Some(unit.hour_ms) == last_hour);
+        prop_assert!(last_waits || beside.stop_recording == alone.stop_recording);
     }
 }
 

@@ -6,27 +6,34 @@
 //! rule says that it counts and the stream does not.
 
 mod columns;
-mod order;
+mod late;
+pub(crate) mod order;
 pub(crate) mod segment;
 #[cfg(test)]
 mod tests;
-mod verify;
 
 use crate::StoreError;
-use crate::footer::Footer;
+use crate::footer::{Footer, HourNotes};
 use crate::layout::{
-    DataDir, FileName, Role, create_file, make_directory, names_in, remove_file, sync_directory,
+    DataDir, FileName, Role, create_file, make_directory, names_in, pod_directory, remove_file,
 };
 use crate::quarantine::set_aside;
 use crate::set_rule::Level;
 use crate::stream::{SpoolStream, Tail};
+use crate::table_file::verify::verify;
+use crate::table_file::{Finished, Step, Watch};
 pub(crate) use columns::text_at;
-use fgm_model::Table;
+use fgm_model::{Resolution, Table};
+use late::Late;
+pub use late::Names;
 use order::Order;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use ulid::Ulid;
+
+/// Nobody knows more than the rows.
+pub(crate) const NO_NAMES: Names<'static> = &|_, _| None;
 
 /// What became of a spool.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -57,24 +64,6 @@ pub struct Published {
     pub torn_bytes: u64,
 }
 
-/// A point at which a kill may happen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Step {
-    /// The file lies complete below `_tmp`.
-    Written,
-    /// It was read back and compared.
-    Verified,
-    /// It has its name; its directory may not be durable.
-    Renamed,
-    /// It is durable; the stream still lies there.
-    Published,
-    /// The stream is gone.
-    Removed,
-}
-
-/// Told of each step; an error stops the work as a kill would.
-pub(crate) type Watch<'a> = &'a mut dyn FnMut(Step) -> Result<(), StoreError>;
-
 /// Seals every stream of a closed spool and removes it.
 ///
 /// Every stream is tried; what failed stays where it is and can be sealed again.
@@ -82,12 +71,30 @@ pub(crate) type Watch<'a> = &'a mut dyn FnMut(Step) -> Result<(), StoreError>;
 /// # Errors
 /// The first stream's failure.
 pub fn seal(dir: &DataDir, ulid: Ulid) -> Result<SealReport, StoreError> {
-    seal_watched(dir, ulid, &mut |_| Ok(()))
+    seal_named(dir, ulid, NO_NAMES)
 }
 
+/// The same; `names` completes the rows of instances that no row of the spool knows the name of.
+///
+/// # Errors
+/// The first stream's failure.
+pub fn seal_named(dir: &DataDir, ulid: Ulid, names: Names<'_>) -> Result<SealReport, StoreError> {
+    seal_streams(dir, ulid, names, &mut |_| Ok(()))
+}
+
+#[cfg(test)]
 pub(crate) fn seal_watched(
     dir: &DataDir,
     ulid: Ulid,
+    watch: Watch<'_>,
+) -> Result<SealReport, StoreError> {
+    seal_streams(dir, ulid, NO_NAMES, watch)
+}
+
+fn seal_streams(
+    dir: &DataDir,
+    ulid: Ulid,
+    names: Names<'_>,
     watch: Watch<'_>,
 ) -> Result<SealReport, StoreError> {
     let mut report = SealReport::default();
@@ -96,7 +103,7 @@ pub(crate) fn seal_watched(
         let Some(table) = name.strip_suffix(".arrows").and_then(Table::from_name) else {
             continue;
         };
-        let sealed = seal_stream(dir, ulid, table, &mut report, watch);
+        let sealed = seal_stream(dir, (ulid, table), names, &mut report, watch);
         result = result.and(sealed);
     }
     remove_spool_directory(dir, ulid)?;
@@ -122,13 +129,13 @@ pub(crate) fn remove_spool_directory(dir: &DataDir, ulid: Ulid) -> Result<(), St
 /// Seals one stream, leaving what happened in the report.
 pub(crate) fn seal_stream(
     dir: &DataDir,
-    ulid: Ulid,
-    table: Table,
+    (ulid, table): (Ulid, Table),
+    names: Names<'_>,
     report: &mut SealReport,
     watch: Watch<'_>,
 ) -> Result<(), StoreError> {
     let stream = dir.stream(ulid, table);
-    let damage = match publish_stream(dir, ulid, table, report, watch) {
+    let damage = match publish_stream(dir, (ulid, table), names, report, watch) {
         Ok(Tail::Damaged { at, bytes, reason }) => Some(format!(
             "{bytes} bytes from byte {at} cannot be read: {reason}"
         )),
@@ -148,12 +155,12 @@ pub(crate) fn seal_stream(
 /// Publishes what can be read of a stream, and tells what follows that.
 fn publish_stream(
     dir: &DataDir,
-    ulid: Ulid,
-    table: Table,
+    (ulid, table): (Ulid, Table),
+    names: Names<'_>,
     report: &mut SealReport,
     watch: Watch<'_>,
 ) -> Result<Tail, StoreError> {
-    let Some(mut source) = Source::open(&dir.stream(ulid, table), table)? else {
+    let Some(mut source) = Source::open(&dir.stream(ulid, table), table, names)? else {
         report.empty.push(table);
         return Ok(Tail::Clean);
     };
@@ -171,13 +178,14 @@ pub(crate) struct Source {
     pub(crate) path: PathBuf,
     pub(crate) table: Table,
     pub(crate) order: Order,
+    pub(crate) late: Late,
     pub(crate) tail: Tail,
     footer: Footer,
 }
 
 impl Source {
     /// Reads the key columns; `None` when not even the schema was written whole.
-    fn open(path: &Path, table: Table) -> Result<Option<Self>, StoreError> {
+    fn open(path: &Path, table: Table, names: Names<'_>) -> Result<Option<Self>, StoreError> {
         let Some(mut stream) = SpoolStream::open(path, Order::columns(table))? else {
             return Ok(None);
         };
@@ -189,10 +197,12 @@ impl Source {
                 generation: 0,
                 spools: Vec::new(),
                 instances: Vec::new(),
+                hour: HourNotes::default(),
             },
             tail: stream.tail().clone(),
             path: path.to_owned(),
             table,
+            late: Late::of(&order.instances, names),
             order,
         }))
     }
@@ -253,7 +263,7 @@ fn write_and_rename(
     file.sync_all().map_err(StoreError::io("sync", tmp))?;
     drop(file);
     watch(Step::Written)?;
-    let bytes = verify::verify(tmp, source.order.rows(), &checksums)?;
+    let bytes = verify(tmp, source.order.rows(), &checksums)?;
     watch(Step::Verified)?;
 
     let recorder = source
@@ -261,18 +271,18 @@ fn write_and_rename(
         .origin
         .as_ref()
         .map_or("", |origin| origin.recorder.recorder.as_str());
-    let partition = dir.partition(source.table, source.order.hour_ms, recorder)?;
-    make_partition(dir, source.table, &partition)?;
-    let name = FileName {
-        start_ms: source.order.first_ms,
-        end_ms: source.order.last_ms,
-        ulid,
+    let finished = Finished {
+        tmp,
+        place: (source.table, Resolution::Raw),
+        hour_ms: source.order.hour_ms,
+        pod: &pod_directory(recorder),
+        name: FileName {
+            start_ms: source.order.first_ms,
+            end_ms: source.order.last_ms,
+            ulid,
+        },
     };
-    let path = partition.join(name.format()?);
-    fs::rename(tmp, &path).map_err(StoreError::io("publish", &path))?;
-    watch(Step::Renamed)?;
-    sync_directory(&partition)?;
-    watch(Step::Published)?;
+    let path = finished.publish(dir, watch)?;
     Ok(Published {
         table: source.table,
         path,
@@ -284,22 +294,4 @@ fn write_and_rename(
             _ => 0,
         },
     })
-}
-
-/// Makes `<table>/dt=/pod=`, with durable names.
-fn make_partition(dir: &DataDir, table: Table, partition: &Path) -> Result<(), StoreError> {
-    if partition.is_dir() {
-        return Ok(());
-    }
-    let table = dir.table(table);
-    let date = partition.parent().unwrap_or(&table);
-    for (path, parent) in [
-        (table.as_path(), dir.root()),
-        (date, table.as_path()),
-        (partition, date),
-    ] {
-        make_directory(path)?;
-        sync_directory(parent)?;
-    }
-    Ok(())
 }

@@ -43,7 +43,8 @@ struct Key {
     arrival: u32,
 }
 
-type Identity = (Option<String>, Option<String>);
+/// `container_id` and `life`.
+pub(crate) type Identity = (Option<String>, Option<String>);
 
 impl Order {
     /// The columns that [`Order::read`] needs.
@@ -187,13 +188,13 @@ fn times<'a>(batch: &'a RecordBatch, name: &str) -> Option<&'a [i64]> {
 
 /// Numbers identities as they come.
 #[derive(Default)]
-struct Identities {
+pub(crate) struct Identities {
     known: HashMap<Option<String>, HashMap<Option<String>, u32>>,
     list: Vec<Identity>,
 }
 
 impl Identities {
-    fn index_of(&mut self, container_id: Option<&str>, life: Option<&str>) -> u32 {
+    pub(crate) fn index_of(&mut self, container_id: Option<&str>, life: Option<&str>) -> u32 {
         let (container_id, life) = (container_id.map(str::to_owned), life.map(str::to_owned));
         let lives = self.known.entry(container_id.clone()).or_default();
         // A row makes at most one identity, and rows are counted in u32.
@@ -205,7 +206,7 @@ impl Identities {
     }
 
     /// The identities in order, and for each number its place among them.
-    fn ranked(self) -> (Vec<Identity>, Vec<u32>) {
+    pub(crate) fn ranked(self) -> (Vec<Identity>, Vec<u32>) {
         let mut numbers: Vec<u32> = (0..).take(self.list.len()).collect();
         numbers.sort_unstable_by_key(|number| &self.list[*number as usize]);
         let mut rank_of = vec![0; numbers.len()];

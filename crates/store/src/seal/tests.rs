@@ -239,6 +239,50 @@ fn names_that_arrive_late_complete_earlier_rows_of_the_instance() {
     assert_eq!(count(&Cell::Null), 2);
 }
 
+/// An instance that was gone before anybody knew its name: no row of the spool has it.
+#[test]
+fn names_that_arrive_after_the_last_row_are_told_to_the_seal() {
+    let bed = Bed::new();
+    let gone = instance(1);
+    let mut half_known = Instance::clone(&instance(2));
+    half_known.image = Some("of the row".into());
+    let half_known = Arc::new(half_known);
+    let ulid = bed.spool(&[
+        tick_of(HOUR, 0, &[(&gone, 1), (&half_known, 1)]),
+        tick_of(HOUR + 1000, 0, &[(&instance(3), 1)]),
+    ]);
+    let known = |container_id: &str, life: &str| {
+        let known = [&gone, &half_known]
+            .into_iter()
+            .find(|of| of.container_id == container_id && of.life == life)?;
+        Some(Instance {
+            pod_name: Some("web-0".into()),
+            image: Some("of the pod".into()),
+            restart_count: Some(3),
+            ..Instance::clone(known)
+        })
+    };
+    let report = seal_named(&bed.dir, ulid, &known).unwrap();
+    let rows = file_rows(&report.published[0].path);
+    let column = |name: &str| -> Vec<Cell> {
+        let index = column_index(Table::Metrics, name);
+        rows.iter().map(|row| row[index].clone()).collect()
+    };
+    let text = |text: &str| Cell::Text(text.into());
+    assert_eq!(
+        column(column::POD_NAME),
+        [text("web-0"), text("web-0"), Cell::Null]
+    );
+    assert_eq!(
+        column(column::IMAGE),
+        [text("of the pod"), text("of the row"), Cell::Null],
+        "what a row knows stays"
+    );
+    let counts = column(column::RESTART_COUNT);
+    assert_eq!((counts[0].int(), counts[1].int()), (3, 3));
+    assert_eq!(counts[2], Cell::Null);
+}
+
 /// DATA.md section 5: "An event's hour is that of `recorded_at`; file names carry the span of
 /// `time`"; every revision is kept, and the node's own events are nobody's.
 #[test]

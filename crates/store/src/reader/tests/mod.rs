@@ -1,7 +1,10 @@
 //! Stories over real files: written by the store's own writer, damaged by hand.
 
 mod damage;
+mod levels;
 mod live;
+mod questions;
+mod roll_up_file;
 mod split;
 mod stories;
 

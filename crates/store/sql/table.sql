@@ -1,0 +1,5 @@
+-- {table}: {what}
+CREATE OR REPLACE VIEW {view} AS
+{source}SELECT
+{columns}
+WHERE false;

@@ -1,0 +1,354 @@
+//! Folding one signal's rows into buckets.
+
+use super::frame::{Before, Bucket, Buckets, Frame};
+use crate::table_file::column::{Column, Values};
+use arrow::datatypes::Field;
+use fgm_model::Signal;
+use fgm_model::rate::{ReadAt, increase};
+use fgm_model::rollup::{Rule, Statistic, column_name};
+use fgm_model::signal::Point;
+
+/// The columns of a signal for one instance.
+pub(super) struct Input<'a> {
+    /// The signal.
+    pub(super) signal: Signal,
+    /// The tick interval.
+    pub(super) interval_ms: i64,
+    /// [`Signal::inputs`], the instance's rows from 0 on.
+    pub(super) columns: &'a [Column],
+    /// The same of the last row of the hour before.
+    pub(super) before: Option<Vec<Option<i64>>>,
+    /// The instance's first row in the file.
+    pub(super) first_row: usize,
+}
+
+impl Input<'_> {
+    fn at(&self, column: usize, row: usize) -> Option<i64> {
+        let column = &self.columns[column];
+        let index = row - self.first_row;
+        match &column.values {
+            Values::Int(values) if column.valid[index] => Some(values[index]),
+            _ => None,
+        }
+    }
+}
+
+/// Extremes, sum, count and last of what was added.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Summary<T, S> {
+    min: T,
+    max: T,
+    sum: S,
+    count: i64,
+    last: T,
+}
+
+impl Summary<i64, i128> {
+    fn add(this: &mut Option<Self>, value: i64) {
+        let known = this.get_or_insert(Self {
+            min: value,
+            max: value,
+            sum: 0,
+            count: 0,
+            last: value,
+        });
+        known.min = known.min.min(value);
+        known.max = known.max.max(value);
+        known.sum += i128::from(value);
+        known.count += 1;
+        known.last = value;
+    }
+}
+
+impl Summary<f64, f64> {
+    fn add(this: &mut Option<Self>, value: f64) {
+        let known = this.get_or_insert(Self {
+            min: value,
+            max: value,
+            sum: 0.0,
+            count: 0,
+            last: value,
+        });
+        known.min = known.min.min(value);
+        known.max = known.max.max(value);
+        known.sum += value;
+        known.count += 1;
+        known.last = value;
+    }
+}
+
+/// What a bucket keeps of a cumulative metric beside its rate.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Total {
+    first: i64,
+    last: i64,
+    /// `None` until there was a value to compare with.
+    increase: Option<i128>,
+}
+
+/// The rows before the one at hand, of one clock epoch.
+#[derive(Debug, Clone, Copy)]
+struct Chain {
+    /// The last row of it.
+    tail: usize,
+    /// That row's value: rates are made from one row to the next.
+    value: Option<i64>,
+    /// The last value that was known: an increase is not lost where one is missing.
+    known: Option<i64>,
+}
+
+type Gauge = Summary<i64, i128>;
+type Float = Summary<f64, f64>;
+
+/// A row of a signal's columns: no formula has more.
+type Inputs = [Option<i64>; 4];
+
+/// The buckets of a signal.
+pub(super) enum Fold {
+    /// A stored gauge.
+    Gauge(Vec<Option<Gauge>>),
+    /// A cumulative metric.
+    Cumulative {
+        /// First, last and increase.
+        totals: Vec<Option<Total>>,
+        /// The rate.
+        rates: Vec<Option<Float>>,
+    },
+    /// A derived signal.
+    Derived(Vec<Option<Float>>),
+}
+
+impl Fold {
+    /// Empty buckets.
+    pub(super) fn new(rule: Rule, buckets: usize) -> Self {
+        match rule {
+            Rule::Gauge => Self::Gauge(vec![None; buckets]),
+            Rule::Cumulative => Self::Cumulative {
+                totals: vec![None; buckets],
+                rates: vec![None; buckets],
+            },
+            Rule::Derived => Self::Derived(vec![None; buckets]),
+        }
+    }
+
+    /// Adds the rows of an instance.
+    pub(super) fn add(
+        &mut self,
+        frame: &Frame,
+        input: &Input<'_>,
+        instance: usize,
+        buckets: &Buckets,
+    ) {
+        let of = buckets.of_instance[instance].clone();
+        let list = &buckets.list[of.clone()];
+        match self {
+            Self::Gauge(folds) => add_gauge(&mut folds[of], list, input),
+            Self::Cumulative { totals, rates } => {
+                let jumps = frame.jumps(instance);
+                let (totals, rates) = (&mut totals[of.clone()], &mut rates[of]);
+                add_cumulative(totals, rates, list, (frame, jumps), input);
+            }
+            Self::Derived(folds) => {
+                add_derived(&mut folds[of], list, (frame, frame.jumps(instance)), input);
+            }
+        }
+    }
+
+    /// The columns, in the order of the schema.
+    pub(super) fn into_columns(self, signal: Signal) -> Vec<Column> {
+        let rule = Rule::of(signal);
+        rule.statistics()
+            .iter()
+            .map(|statistic| {
+                let name = column_name(signal, *statistic);
+                let field = Field::new(name, rule.data_type(*statistic), true);
+                self.column(&field, *statistic)
+            })
+            .collect()
+    }
+
+    fn column(&self, field: &Field, statistic: Statistic) -> Column {
+        // A sum beyond 64 bits is no number that a column can hold.
+        let short = |sum: i128| i64::try_from(sum).ok();
+        match self {
+            Self::Gauge(folds) => ints(field, folds, |fold| match statistic {
+                Statistic::Min => Some(fold.min),
+                Statistic::Max => Some(fold.max),
+                Statistic::Sum => short(fold.sum),
+                Statistic::Count => Some(fold.count),
+                Statistic::Last => Some(fold.last),
+                Statistic::First | Statistic::Increase => None,
+            }),
+            Self::Cumulative { totals, rates } => match statistic {
+                Statistic::First => ints(field, totals, |total| Some(total.first)),
+                Statistic::Last => ints(field, totals, |total| Some(total.last)),
+                Statistic::Increase => ints(field, totals, |total| short(total.increase?)),
+                _ => summary(field, rates, statistic),
+            },
+            Self::Derived(folds) => summary(field, folds, statistic),
+        }
+    }
+}
+
+fn summary(field: &Field, folds: &[Option<Float>], statistic: Statistic) -> Column {
+    if statistic == Statistic::Count {
+        return ints(field, folds, |fold| Some(fold.count));
+    }
+    let mut column = Column::new(field, folds.len());
+    if let Values::Float(values) = &mut column.values {
+        for ((value, valid), fold) in values.iter_mut().zip(&mut column.valid).zip(folds) {
+            let found = fold.and_then(|fold| match statistic {
+                Statistic::Min => Some(fold.min),
+                Statistic::Max => Some(fold.max),
+                Statistic::Sum => Some(fold.sum),
+                Statistic::Last => Some(fold.last),
+                Statistic::Count | Statistic::First | Statistic::Increase => None,
+            });
+            *valid = found.is_some();
+            *value = found.unwrap_or_default();
+        }
+    }
+    column
+}
+
+fn ints<T: Copy>(field: &Field, folds: &[Option<T>], value: impl Fn(T) -> Option<i64>) -> Column {
+    let mut column = Column::new(field, folds.len());
+    if let Values::Int(values) = &mut column.values {
+        for ((to, valid), fold) in values.iter_mut().zip(&mut column.valid).zip(folds) {
+            let found = fold.and_then(&value);
+            *valid = found.is_some();
+            *to = found.unwrap_or_default();
+        }
+    }
+    column
+}
+
+fn add_gauge(folds: &mut [Option<Gauge>], buckets: &[Bucket], input: &Input<'_>) {
+    for (fold, bucket) in folds.iter_mut().zip(buckets) {
+        for row in bucket.rows.clone() {
+            if let Some(value) = input.at(0, row) {
+                Summary::<i64, i128>::add(fold, value);
+            }
+        }
+    }
+}
+
+fn add_cumulative(
+    totals: &mut [Option<Total>],
+    rates: &mut [Option<Float>],
+    buckets: &[Bucket],
+    (frame, jumps): (&Frame, &[(usize, Before)]),
+    input: &Input<'_>,
+) {
+    let border = input
+        .before
+        .as_ref()
+        .and_then(|values| values.first().copied())
+        .flatten();
+    let mut jumps = jumps.iter().peekable();
+    let mut chains: Vec<Chain> = Vec::new();
+    let mut current = 0;
+    for ((total, rate), bucket) in totals.iter_mut().zip(rates).zip(buckets) {
+        for row in bucket.rows.clone() {
+            if let Some((_, before)) = jumps.next_if(|(jump, _)| *jump == row) {
+                let found = match before {
+                    Before::Row(tail) => chains.iter().position(|chain| chain.tail == *tail),
+                    Before::Nothing | Before::Border => None,
+                };
+                let value = border.filter(|_| *before == Before::Border);
+                current = found.unwrap_or(chains.len());
+                if found.is_none() {
+                    chains.push(Chain {
+                        tail: row,
+                        value,
+                        known: value,
+                    });
+                }
+            }
+            let chain = &mut chains[current];
+            chain.tail = row;
+            let before = chain.value;
+            chain.value = input.at(0, row);
+            let Some(value) = chain.value else {
+                continue;
+            };
+            let known = chain.known.replace(value);
+            let total = total.get_or_insert(Total {
+                first: value,
+                last: value,
+                increase: None,
+            });
+            total.last = value;
+            if let Some(known) = known {
+                let gained = (i128::from(value) - i128::from(known)).max(0);
+                *total.increase.get_or_insert(0) += gained;
+            }
+            if let Some(step_us) = frame.step_us(row)
+                && let Some(gained) = before.and_then(|before| increase(before, value))
+            {
+                Summary::<f64, f64>::add(rate, gained / seconds(step_us));
+            }
+        }
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a few seconds in microseconds")]
+fn seconds(step_us: i64) -> f64 {
+    step_us as f64 / 1e6
+}
+
+fn add_derived(
+    folds: &mut [Option<Float>],
+    buckets: &[Bucket],
+    (frame, jumps): (&Frame, &[(usize, Before)]),
+    input: &Input<'_>,
+) {
+    let mut jumps = jumps.iter().peekable();
+    let inputs_at = |row: usize| {
+        let mut inputs = Inputs::default();
+        for (column, to) in inputs.iter_mut().take(input.columns.len()).enumerate() {
+            *to = input.at(column, row);
+        }
+        inputs
+    };
+    let border = input.before.as_ref().map(|values| {
+        let mut inputs = Inputs::default();
+        for (to, value) in inputs.iter_mut().zip(values) {
+            *to = *value;
+        }
+        inputs
+    });
+    let mut above = Inputs::default();
+    for (fold, bucket) in folds.iter_mut().zip(buckets) {
+        for row in bucket.rows.clone() {
+            let jump = jumps.next_if(|(jump, _)| *jump == row);
+            let inputs = inputs_at(row);
+            let earlier = frame.step_us(row).and_then(|_| match jump {
+                None => Some(above),
+                Some((_, Before::Row(before))) => Some(inputs_at(*before)),
+                Some((_, Before::Border)) => border,
+                Some((_, Before::Nothing)) => None,
+            });
+            // The model decides by times; what it is given lies as far apart as the real reads.
+            let earlier = earlier.as_ref().map(|inputs| Point {
+                at: ReadAt {
+                    time_ms: 0,
+                    offset_us: 0,
+                },
+                inputs,
+            });
+            let step_us = frame.step_us(row).unwrap_or_default();
+            let later = Point {
+                at: ReadAt {
+                    time_ms: 1000,
+                    offset_us: step_us - 1_000_000,
+                },
+                inputs: &inputs,
+            };
+            if let Some(value) = input.signal.eval(earlier, later, input.interval_ms) {
+                Summary::<f64, f64>::add(fold, value);
+            }
+            above = inputs;
+        }
+    }
+}
