@@ -1,39 +1,26 @@
-//! A living instance and how it is read.
+//! A living container (or unit) and how it is read.
 
 use crate::clock;
+use crate::facts::{Facts, Reading};
 use crate::grid::Now;
+use crate::identity::Pods;
+use crate::readers::Readers;
 use crate::subject::Subject;
-use fgm_cgroup::{CgroupReader, Outcome, ReadContext};
+use crate::watched::Watched;
+use fgm_cgroup::{CgroupId, CgroupReader};
 use fgm_model::{Instance, Metric, Values};
-use fgm_proc::{Listed, ProcReader, Processes, Pss, PssSkipped};
+use fgm_proc::{Listed, Processes};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Limits are read again this often although a write to them is told.
-const LIMITS_EVERY_US: i64 = 60_000_000;
-
-/// `memory.events` of a cgroup under memory pressure changes a hundred times a second; between
-/// ticks it is read no more often than this.
-const LEAST_BETWEEN_READS_US: i64 = 100_000;
-
-/// What all instances share.
-pub(crate) struct Readers {
-    pub(crate) cgroups: ReadContext,
-    pub(crate) processes: ProcReader,
-    pub(crate) pss: Pss,
-    /// Processes found too large to scan, of the instance read last.
-    pub(crate) skipped: Vec<PssSkipped>,
-}
-
 /// A living instance.
 pub(crate) struct Alive {
-    pub(crate) subject: Subject,
+    watched: Watched,
     /// It may turn out to be its pod's sandbox: its rows wait.
     pub(crate) undecided: bool,
-    reader: CgroupReader,
+    /// The pod cgroup it is in.
+    pub(crate) pod: Option<CgroupId>,
     processes: Processes,
-    limits_due_us: i64,
-    read_us: i64,
     /// The last reading found the cgroup there, so its list of processes is fresh.
     fresh: bool,
 }
@@ -47,31 +34,35 @@ impl Alive {
         born: bool,
         readers: &mut Readers,
     ) -> Self {
-        // Those found together at the start shall not be due together.
-        let hash = instance
-            .life
-            .get(..8)
-            .and_then(|hex| i64::from_str_radix(hex, 16).ok());
-        let spread_us = hash.unwrap_or(0) % LIMITS_EVERY_US;
-        let mut alive = Self {
-            subject: Subject::new(instance),
+        Self {
+            watched: Watched::new(instance, reader, now, readers),
             undecided: false,
-            reader,
+            pod: None,
             processes: if born {
                 Processes::born(clock::boot_time(now))
             } else {
                 Processes::found()
             },
-            limits_due_us: now.boot_us + spread_us,
-            read_us: i64::MIN,
             fresh: false,
-        };
-        alive.read_limits(readers);
-        alive
+        }
     }
 
-    pub(crate) fn instance(&self) -> &Arc<Instance> {
-        &self.subject.instance
+    pub(crate) const fn instance(&self) -> &Arc<Instance> {
+        self.watched.instance()
+    }
+
+    pub(crate) const fn subject(&mut self) -> &mut Subject {
+        &mut self.watched.subject
+    }
+
+    /// What is left of it at its end.
+    pub(crate) fn into_subject(self) -> Subject {
+        self.watched.subject
+    }
+
+    /// Takes what is known of its name by now.
+    pub(crate) fn take_name(&mut self, pods: &Pods) {
+        self.watched.take_name(pods);
     }
 
     /// Goes on from what an earlier recorder stored.
@@ -82,14 +73,12 @@ impl Alive {
     }
 
     pub(crate) fn read_limits(&mut self, readers: &mut Readers) {
-        // An end is told by discovery.
-        let _ = self.reader.read_limits(&mut readers.cgroups);
-        self.subject.limits_known = self.reader.limits().known;
+        self.watched.read_limits(readers);
     }
 
     /// Whether enough time went by since the last reading.
     pub(crate) const fn may_read_between(&self, boot_us: i64) -> bool {
-        boot_us.saturating_sub(self.read_us) >= LEAST_BETWEEN_READS_US
+        self.watched.may_read_between(boot_us)
     }
 
     /// The whole reading, at a moment that is no tick's.
@@ -100,19 +89,7 @@ impl Alive {
 
     /// The cgroup's files, and the limits when they are due.
     pub(crate) fn read_cgroup(&mut self, boot_us: i64, readers: &mut Readers) {
-        if boot_us >= self.limits_due_us {
-            self.limits_due_us = boot_us + LIMITS_EVERY_US;
-            self.reader.ask_again();
-            self.read_limits(readers);
-        }
-        let reader = &mut self.reader;
-        self.fresh = self.subject.read(clock::wall_us(), |values| {
-            let outcome = reader.read(values, &mut readers.cgroups);
-            // Of a cgroup that ended meanwhile counts what was read before. `cpu.stat` is read
-            // first, and every cgroup has it.
-            outcome == Outcome::Alive || values.get(Metric::CpuUserUsec).is_some()
-        });
-        self.read_us = boot_us;
+        self.fresh = self.watched.read(boot_us, readers, |_, _| {});
     }
 
     /// The processes that the last reading of the cgroup listed.
@@ -121,8 +98,7 @@ impl Alive {
             return;
         }
         let at = clock::boot_time(now);
-        let values = &mut self.subject.values;
-        let pids = self.reader.pids();
+        let (pids, values) = self.watched.pids_and_values();
         let listed = Listed::new(pids);
         let listed = match values.get(Metric::ProcessCount).map(u64::try_from) {
             // The rest are outside our PID namespace.
@@ -134,5 +110,26 @@ impl Alive {
         readers
             .pss
             .fill(&self.processes, at, values, &mut readers.skipped);
+    }
+
+    /// Tells what was read just now; `tick_ms` is the instant of the tick that read it.
+    pub(crate) fn tell(&self, facts: &mut Facts, tick_ms: Option<i64>, interval_ms: i64) {
+        let subject = &self.watched.subject;
+        let reading = Reading {
+            at_ms: clock::wall_us() / 1000,
+            tick_ms,
+            interval_ms,
+            limits_known: subject.limits_known,
+        };
+        if self.fresh {
+            facts.seen(&subject.instance, reading, &subject.values);
+        } else {
+            facts.vanished(&subject.instance, reading.at_ms);
+        }
+    }
+
+    /// Its processes by the last reading, in ascending order; none when it was not there.
+    pub(crate) fn pids(&self) -> &[u32] {
+        if self.fresh { self.watched.pids() } else { &[] }
     }
 }

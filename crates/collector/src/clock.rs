@@ -1,6 +1,7 @@
 //! The machine's clocks.
 
 use crate::grid::Now;
+use crate::kmsg::LogTime;
 use fgm_proc::BootTime;
 use rustix::time::{ClockId, Timespec, clock_gettime};
 use std::time::Duration;
@@ -10,6 +11,14 @@ pub(crate) fn now() -> Now {
     Now {
         wall_us: wall_us(),
         boot_us: micros(clock_gettime(ClockId::Boottime)),
+    }
+}
+
+/// What the clocks say, as the kernel's log needs it.
+pub(crate) fn log_time() -> LogTime {
+    LogTime {
+        wall_us: wall_us(),
+        monotonic_us: micros(clock_gettime(ClockId::Monotonic)),
     }
 }
 

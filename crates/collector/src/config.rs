@@ -1,7 +1,7 @@
 //! The flags of `fgm`, each also an environment variable, and the settings they make.
 
-use bytesize::ByteSize;
 use clap::{Args, ValueEnum};
+use fgm_service::flags::{Retention, bounded};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -31,13 +31,24 @@ pub struct Config {
     )]
     pub proc_root: PathBuf,
 
-    /// This node's name in every row [default: the host name]
+    /// This node's name in every row, and at the API server (spec.nodeName of its pods)
+    /// [default: the host name]
     #[arg(long, env = "FGM_NODE_NAME", value_name = "NAME")]
     pub node_name: Option<String>,
 
     /// The recording pod or host: the partition pod=NAME [default: the host name]
     #[arg(long, env = "FGM_POD_NAME", value_name = "NAME")]
     pub pod_name: Option<String>,
+
+    /// Learn the names of this node's pods from Pod objects as JSON in DIR, one per <uid>.json,
+    /// and not from the API server
+    #[arg(long, env = "FGM_PODS_DIR", value_name = "DIR")]
+    pub pods_dir: Option<PathBuf>,
+
+    /// Learn them from the API server that FILE names, for the node of --node-name [default: in a
+    /// pod, its service account; elsewhere none, KUBECONFIG is not used]
+    #[arg(long, env = "FGM_KUBECONFIG", value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
 
     /// How often the spool becomes a Parquet segment, 1s to 1h
     #[arg(long, env = "FGM_SEAL", value_name = "DURATION", default_value = "60s", value_parser = seal)]
@@ -61,23 +72,9 @@ pub struct Config {
     )]
     pub max_open_files: usize,
 
-    /// Delete what is older
-    #[arg(long, env = "FGM_RETAIN_AGE", value_name = "DURATION", default_value = "30d", value_parser = humantime::parse_duration)]
-    pub retain_age: Duration,
-
-    /// Delete the oldest when the data directory grows beyond
-    #[arg(
-        long,
-        env = "FGM_RETAIN_SIZE",
-        value_name = "BYTES",
-        default_value = "20GiB"
-    )]
-    pub retain_size: ByteSize,
-
-    /// Delete the oldest when the file system has less free: bytes or a percentage
-    /// [default: the smaller of 10% and 5GiB]
-    #[arg(long, env = "FGM_MIN_FREE_DISK", value_name = "BYTES|PERCENT")]
-    pub min_free_disk: Option<FreeDisk>,
+    /// What is kept.
+    #[command(flatten)]
+    pub retention: Retention,
 
     /// What gets rows [default: containers; of `fgm-lab up`: all]
     #[arg(long, env = "FGM_SCOPE", value_name = "SCOPE")]
@@ -110,26 +107,6 @@ pub enum Scope {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PssBudget(pub Option<Duration>);
 
-/// How much of the file system is to stay free.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FreeDisk {
-    /// A number of bytes.
-    Bytes(u64),
-    /// A share of the file system, 0 to 100.
-    Percent(u8),
-}
-
-impl FreeDisk {
-    /// The bytes to keep free on a file system of that size.
-    #[must_use]
-    pub fn bytes_of(self, file_system_bytes: u64) -> u64 {
-        match self {
-            Self::Bytes(bytes) => bytes,
-            Self::Percent(percent) => file_system_bytes / 100 * u64::from(percent),
-        }
-    }
-}
-
 impl FromStr for PssBudget {
     type Err = String;
 
@@ -146,24 +123,6 @@ impl FromStr for PssBudget {
     }
 }
 
-impl FromStr for FreeDisk {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let help = "give bytes such as 5GiB, or a percentage such as 10%";
-        match text.strip_suffix('%') {
-            Some(number) => match number.trim().parse() {
-                Ok(percent) if percent <= 100 => Ok(Self::Percent(percent)),
-                _ => Err(help.to_owned()),
-            },
-            None => text
-                .parse::<ByteSize>()
-                .map(|size| Self::Bytes(size.as_u64()))
-                .map_err(|error| format!("{error}; {help}")),
-        }
-    }
-}
-
 fn interval(text: &str) -> Result<Duration, String> {
     let interval = bounded(text, Duration::from_millis(100), Duration::from_secs(60))?;
     if interval.subsec_nanos() % 1_000_000 == 0 {
@@ -177,19 +136,6 @@ fn seal(text: &str) -> Result<Duration, String> {
     bounded(text, Duration::from_secs(1), Duration::from_secs(3600))
 }
 
-fn bounded(text: &str, least: Duration, most: Duration) -> Result<Duration, String> {
-    let duration = humantime::parse_duration(text).map_err(|error| error.to_string())?;
-    if (least..=most).contains(&duration) {
-        Ok(duration)
-    } else {
-        Err(format!(
-            "give {} to {}",
-            humantime::format_duration(least),
-            humantime::format_duration(most)
-        ))
-    }
-}
-
 impl Config {
     /// The data directory: as given, else /var/lib/fgm for root and the XDG state directory
     /// for everybody else.
@@ -197,23 +143,19 @@ impl Config {
     /// # Errors
     /// When nothing is given and neither `XDG_STATE_HOME` nor `HOME` is set.
     pub fn data_dir(&self) -> anyhow::Result<PathBuf> {
-        if let Some(dir) = &self.data_dir {
-            return Ok(dir.clone());
+        match &self.data_dir {
+            Some(dir) => Ok(dir.clone()),
+            None => default_data_dir(),
         }
-        if rustix::process::geteuid().is_root() {
-            return Ok(PathBuf::from("/var/lib/fgm"));
-        }
-        let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
-        variable("XDG_STATE_HOME")
-            .map(PathBuf::from)
-            .or_else(|| variable("HOME").map(|home| PathBuf::from(home).join(".local/state")))
-            .map(|state| state.join("fgm"))
-            .ok_or_else(|| {
-                anyhow::anyhow!(
-                    "no place for the data: give --data-dir, or set HOME or XDG_STATE_HOME"
-                )
-            })
     }
+}
+
+/// Where the data lie when nobody says so.
+///
+/// # Errors
+/// When nothing tells a place.
+pub fn default_data_dir() -> anyhow::Result<PathBuf> {
+    fgm_service::flags::data_dir(None)
 }
 
 #[cfg(test)]
@@ -271,12 +213,5 @@ mod tests {
         .map(|arguments| parse(&arguments).expect_err("refused"))
         .collect();
         insta::assert_snapshot!(errors.join("\n---\n"));
-    }
-
-    #[test]
-    fn free_disk() {
-        assert_eq!("25%".parse(), Ok(FreeDisk::Percent(25)));
-        assert_eq!("1KiB".parse(), Ok(FreeDisk::Bytes(1024)));
-        assert_eq!(FreeDisk::Percent(25).bytes_of(4000), 1000);
     }
 }

@@ -57,20 +57,6 @@ impl EventMaker {
         self.of_node(EventKind::ClockStep, time_ms, json!({ "step_us": step_us }))
     }
 
-    /// An instance was seen for the first time; `born` when its birth was seen too.
-    pub(crate) fn started(&self, instance: &Arc<Instance>, time_ms: i64, born: bool) -> Event {
-        self.of_instance(
-            EventKind::Started,
-            instance,
-            time_ms,
-            json!({ "born": born }),
-        )
-    }
-
-    pub(crate) fn ended(&self, instance: &Arc<Instance>, time_ms: i64) -> Event {
-        self.of_instance(EventKind::Ended, instance, time_ms, json!({}))
-    }
-
     /// A process was found too large to scan.
     pub(crate) fn pss_skipped(
         &self,
@@ -84,6 +70,27 @@ impl EventMaker {
             "predicted_cost_us": u64::try_from(skipped.predicted_cost.as_micros()).unwrap_or(u64::MAX),
         });
         self.of_instance(EventKind::PssSkipped, instance, time_ms, detail)
+    }
+
+    /// When the events that are made now are recorded.
+    pub(crate) const fn recorded_at_ms(&self) -> i64 {
+        self.recorded_at_ms
+    }
+
+    /// A revision of a fact about an instance.
+    pub(crate) fn fact(
+        &self,
+        event_id: String,
+        revision: i64,
+        kind: EventKind,
+        time_ms: i64,
+        instance: &Arc<Instance>,
+        detail: serde_json::Value,
+    ) -> Event {
+        Event {
+            revision,
+            ..self.event(event_id, kind, time_ms, Some(Arc::clone(instance)), detail)
+        }
     }
 
     fn of_node(&self, kind: EventKind, time_ms: i64, detail: serde_json::Value) -> Event {
@@ -154,8 +161,6 @@ mod tests {
             maker.tick_late(3, 400_000),
             maker.tick_missed(4, 7),
             maker.clock_step(5, -60_000_000),
-            maker.started(&instance, 6, true),
-            maker.ended(&instance, 7),
             maker.pss_skipped(
                 &instance,
                 8,

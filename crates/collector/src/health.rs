@@ -2,6 +2,7 @@
 //!
 //! Metrics are declared here, beside one another, and set where the thing happens.
 
+use crate::identity::IdentityMetrics;
 use fgm_proc::PssUsage;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
@@ -25,6 +26,8 @@ pub(crate) enum Part {
     Discovery,
     Cgroups,
     Processes,
+    Pods,
+    Node,
     Rows,
 }
 
@@ -34,6 +37,8 @@ impl Part {
             Self::Discovery => "discovery",
             Self::Cgroups => "cgroups",
             Self::Processes => "processes",
+            Self::Pods => "pods",
+            Self::Node => "node",
             Self::Rows => "rows",
         }
     }
@@ -93,6 +98,7 @@ pub struct Health {
     pub(crate) lateness: Histogram,
     tick_cpu: Family<PartLabel, Seconds>,
     pub(crate) containers: Gauge,
+    pub(crate) pods: Gauge,
     pub(crate) watches: Gauge,
     pub(crate) kept_descriptors: Gauge,
     refused: Family<RefusalLabel, Counter>,
@@ -100,6 +106,7 @@ pub struct Health {
     pub(crate) pss_cpu: Seconds,
     pub(crate) pss_scans: Counter,
     pub(crate) pss_skipped: Counter,
+    pss_panics: Counter,
 
     rows: Family<TableLabel, Counter>,
     pub(crate) rows_lost: Counter,
@@ -113,6 +120,8 @@ pub struct Health {
     recording: Gauge,
     resident: Gauge,
     resident_anonymous: Gauge,
+
+    pub(crate) identity: IdentityMetrics,
 }
 
 impl Health {
@@ -143,6 +152,7 @@ impl Health {
                 Unit::Seconds,
             ),
             containers: new(to, "containers", "Instances read each tick"),
+            pods: new(to, "pods", "Pod cgroups read each tick"),
             watches: new(to, "watches", "inotify watches on cgroup directories"),
             kept_descriptors: new(to, "kept_descriptors", "Kernel files kept open"),
             refused: new(
@@ -162,6 +172,11 @@ impl Health {
                 "Processes scanned for their proportional set size",
             ),
             pss_skipped: new(to, "pss_skipped", "Processes too large to scan"),
+            pss_panics: new(
+                to,
+                "pss_panics",
+                "Times the thread of the proportional set size panicked, which ends it",
+            ),
             rows: new(to, "rows", "Rows spooled, by table"),
             rows_lost: new(to, "rows_lost", "Rows that could not be spooled"),
             spool_bytes: measured(to, "spool", "Bytes appended to the spool", Unit::Bytes),
@@ -188,6 +203,7 @@ impl Health {
                 "Anonymous part of it",
                 Unit::Bytes,
             ),
+            identity: IdentityMetrics::new(to),
             registry,
         }
     }
@@ -236,8 +252,15 @@ impl Health {
         }
     }
 
-    /// The totals of the PSS thread.
+    /// The totals of the PSS thread; its end is an error that an operator should know of.
     pub(crate) fn set_pss(&self, usage: PssUsage) {
+        if usage.failed && self.pss_panics.get() == 0 {
+            self.pss_panics.inc();
+            tracing::error!(
+                "the thread that reads smaps_rollup panicked (its message stands above): \
+                 memory_pss is unknown from now on; restart fgm, and report it"
+            );
+        }
         let spent = usage.cpu.as_secs_f64() - self.pss_cpu.get();
         self.pss_cpu.inc_by(spent.max(0.0));
         self.pss_scans
@@ -253,7 +276,9 @@ impl Health {
     /// Why less is recorded than a person might expect, if so.
     #[must_use]
     pub fn notice(&self) -> Option<String> {
-        self.lock_notice().clone()
+        let notices = [self.lock_notice().clone(), self.identity.notice()];
+        let notices: Vec<_> = notices.into_iter().flatten().collect();
+        (!notices.is_empty()).then(|| notices.join(" "))
     }
 
     pub(crate) fn set_notice(&self, notice: Option<String>) {
@@ -309,14 +334,14 @@ impl Health {
 }
 
 /// A metric that the registry shows under that name.
-fn new<M: Metric + Clone + Default>(to: &mut Registry, name: &str, help: &str) -> M {
+pub(crate) fn new<M: Metric + Clone + Default>(to: &mut Registry, name: &str, help: &str) -> M {
     let metric = M::default();
     to.register(name, help, metric.clone());
     metric
 }
 
 /// The same with a unit, which the name then ends with.
-fn measured<M: Metric + Clone + Default>(
+pub(crate) fn measured<M: Metric + Clone + Default>(
     to: &mut Registry,
     name: &str,
     help: &str,
@@ -341,63 +366,4 @@ fn lateness(to: &mut Registry) -> Histogram {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const SECOND_US: i64 = 1_000_000;
-
-    #[test]
-    fn ready_tells_what_is_missing() {
-        let health = Health::new(Duration::from_secs(1));
-        assert!(health.ready(0).expect_err("not locked").contains("lock"));
-        health.set_locked();
-        assert_eq!(health.ready(0), Err("no tick yet".to_owned()));
-        health.set_ticked(0);
-        assert!(health.ready(0).expect_err("not writing").contains("disk"));
-        health.set_recording(true);
-        assert_eq!(health.ready(10 * SECOND_US), Ok(()));
-        assert_eq!(
-            health.ready(11 * SECOND_US),
-            Err("no tick for 11 s".to_owned())
-        );
-    }
-
-    #[test]
-    fn a_stuck_tick_thread_is_not_alive() {
-        let health = Health::new(Duration::from_secs(60));
-        assert_eq!(health.alive(i64::MAX), Ok(()));
-        health.set_ticked(0);
-        assert_eq!(health.alive(300 * SECOND_US), Ok(()));
-        assert!(health.alive(301 * SECOND_US).is_err());
-    }
-
-    #[test]
-    fn refusals_are_totals() {
-        let health = Health::new(Duration::from_secs(1));
-        health.set_refusals("proc", std::iter::once((Errno::ACCESS, 3)));
-        health.set_refusals("proc", std::iter::once((Errno::ACCESS, 5)));
-        health.set_refusals("cgroup", std::iter::once((Errno::ISDIR, 1)));
-        let text = health.metrics_text();
-        assert!(
-            text.contains("reads_refused_total{source=\"proc\",errno=\"EACCES\"} 5"),
-            "{text}"
-        );
-        assert!(
-            text.contains("reads_refused_total{source=\"cgroup\",errno=\"21\"} 1"),
-            "{text}"
-        );
-    }
-
-    #[test]
-    fn names_of_the_self_metrics() {
-        let health = Health::new(Duration::from_secs(1));
-        health.add_tick_cpu(Part::Cgroups, Duration::ZERO);
-        health.add_rows("metrics", 0);
-        let text = health.metrics_text();
-        let names: Vec<_> = text
-            .lines()
-            .filter(|line| line.starts_with("# HELP"))
-            .collect();
-        insta::assert_snapshot!(names.join("\n"));
-    }
-}
+mod tests;

@@ -4,12 +4,14 @@
 //! sealed at once, and again later if that failed; every minute retention and the free-disk
 //! guard are looked after. What a viewer should know of the recording is kept beside the data.
 
+use crate::clock;
 use crate::health::Health;
+use crate::identity::Pods;
 use crate::report::Repeated;
-use crate::{clock, config::FreeDisk};
-use fgm_store::retain::{self, Policy};
+use fgm_service::flags::Retention;
+use fgm_store::retain;
 use fgm_store::state::{self, Recording};
-use fgm_store::{DataDir, StoreError, seal, spool};
+use fgm_store::{DataDir, StoreError, seal_named, spool};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -33,17 +35,10 @@ pub(crate) enum ToKeeper {
 #[derive(Debug)]
 pub(crate) struct Keeper {
     pub(crate) dir: DataDir,
+    pub(crate) pods: Pods,
     pub(crate) health: Arc<Health>,
     pub(crate) retention: Retention,
     pub(crate) no_space: Arc<AtomicBool>,
-}
-
-/// The retention flags.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Retention {
-    pub(crate) age: Duration,
-    pub(crate) size_bytes: u64,
-    pub(crate) min_free_disk: Option<FreeDisk>,
 }
 
 #[derive(Debug, Default)]
@@ -133,7 +128,7 @@ impl Keeper {
         let began = clock::thread_cpu();
         let mut waiting = Vec::new();
         for ulid in work.unsealed.drain(..) {
-            match seal(&self.dir, ulid) {
+            match seal_named(&self.dir, ulid, &|id, life| self.pods.late(id, life)) {
                 Ok(report) => {
                     for file in &report.published {
                         self.health.segments.inc();
@@ -170,16 +165,7 @@ impl Keeper {
     }
 
     fn try_retain(&self) -> Result<(), StoreError> {
-        let retention = &self.retention;
-        let min_free_bytes = match retention.min_free_disk {
-            Some(least) => Some(least.bytes_of(retain::disk(&self.dir)?.total_bytes)),
-            None => None,
-        };
-        let policy = Policy {
-            max_age_ms: i64::try_from(retention.age.as_millis()).ok(),
-            max_bytes: Some(retention.size_bytes),
-            min_free_bytes,
-        };
+        let policy = self.retention.policy(&self.dir)?;
         let retained = retain::retain(&self.dir, &policy, SystemTime::now())?;
         self.health
             .deleted_hours

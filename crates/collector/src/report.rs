@@ -14,6 +14,11 @@ impl Repeated {
         begins
     }
 
+    /// Whether it was said and is not over.
+    pub(crate) const fn lasts(&self) -> bool {
+        self.count.is_some()
+    }
+
     /// The trouble is over; what it cost, if there was any.
     pub(crate) fn over(&mut self) -> Option<u64> {
         self.count.take()
@@ -29,7 +34,7 @@ mod tests {
         let mut trouble = Repeated::default();
         assert_eq!(trouble.over(), None);
         assert!(trouble.again(2));
-        assert!(!trouble.again(3));
+        assert!(!trouble.again(3) && trouble.lasts());
         assert_eq!(trouble.over(), Some(5));
         assert!(trouble.again(1));
     }

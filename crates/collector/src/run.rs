@@ -1,27 +1,31 @@
 //! Starting and stopping a recording: the lock, what was left over, the threads, the drain.
 
+use crate::clock;
 use crate::config::{Config, Listen};
 use crate::events::EventMaker;
 use crate::grid::Grid;
 use crate::health::Health;
 use crate::http;
-use crate::keeper::{Keeper, Retention, ToKeeper};
+use crate::identity::Identity;
+use crate::keeper::{Keeper, ToKeeper};
 use crate::readings::Readings;
+use crate::recall;
 use crate::report::Repeated;
 use crate::sampler::Sampler;
 use crate::stop::Stop;
 use crate::writer::{Batch, Writer};
 use anyhow::Context;
 use fgm_model::{Recorder, Table};
+pub use fgm_service::explain;
+pub use fgm_service::log::start as start_log;
+pub use fgm_service::signal::stop_signal;
 use fgm_store::state::{self, Clock};
 use fgm_store::{DataDir, Lock, Role, Rotation, last_rows, lock, recover};
-use std::io::IsTerminal;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
 /// Batches that may wait for the disk before the tick thread does.
@@ -73,48 +77,6 @@ async fn record(config: &Config, listen: &Listen) -> anyhow::Result<()> {
     failed.map_or(Ok(()), Err)
 }
 
-/// Logs to standard error; `RUST_LOG` chooses what, by default information and worse.
-pub fn start_log() {
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    // A second call (several recordings in one process) changes nothing.
-    let _ = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .try_init();
-}
-
-/// An error for a person: what was tried, and why it failed, each said once.
-#[must_use]
-pub fn explain(error: &anyhow::Error) -> String {
-    let mut text = String::new();
-    for cause in error.chain().map(ToString::to_string) {
-        // Errors of libraries often name their cause themselves.
-        if !text.contains(&cause) {
-            let separator = if text.is_empty() { "" } else { ": " };
-            text = format!("{text}{separator}{cause}");
-        }
-    }
-    text
-}
-
-/// Ends at SIGTERM or SIGINT.
-pub async fn stop_signal() {
-    let term = async {
-        match signal(SignalKind::terminate()) {
-            Ok(mut term) => {
-                term.recv().await;
-            }
-            Err(_) => std::future::pending().await,
-        }
-    };
-    tokio::select! {
-        () = term => {}
-        _ = tokio::signal::ctrl_c() => {}
-    }
-}
-
 /// A running recording.
 #[derive(Debug)]
 pub struct Recording {
@@ -122,6 +84,7 @@ pub struct Recording {
     tick: JoinHandle<()>,
     ended: oneshot::Receiver<anyhow::Error>,
     others: Vec<JoinHandle<()>>,
+    identity: Identity,
     lock: Lock,
 }
 
@@ -163,13 +126,26 @@ impl Recording {
         }
 
         let recorder = recorder(config)?;
-        let known = last_rows(&dir, Table::Metrics)?;
+        let mut known = last_rows(&dir, Table::Metrics)?;
+        for table in [Table::Pods, Table::Node] {
+            known.join(last_rows(&dir, table)?);
+        }
         let stored_epoch = state::read::<Clock>(&dir, state::CLOCK)?.unwrap_or_default();
+        let facts = recall::facts(dir.root(), &known, clock::wall_us() / 1000)?;
         let clock_epoch = stored_epoch.clock_epoch.max(known.clock_epoch);
         let grid = Grid::new(config.interval, clock_epoch, known.last_time_ms);
 
         let (stop, stopped) = Stop::pair()?;
-        let readings = Readings::new(config, &recorder.boot_id, known, Arc::clone(health))?;
+        let identity = Identity::start(config, &recorder.node, health)?;
+        let pods = identity.pods().clone();
+        let readings = Readings::new(
+            config,
+            &recorder.boot_id,
+            known,
+            facts,
+            pods.clone(),
+            Arc::clone(health),
+        )?;
         let sampler = Sampler {
             interval: config.interval,
             grid,
@@ -187,12 +163,9 @@ impl Recording {
         let (to_keeper, messages) = mpsc::channel::<ToKeeper>();
         let keeper = Keeper {
             dir: dir.clone(),
+            pods,
             health: Arc::clone(health),
-            retention: Retention {
-                age: config.retain_age,
-                size_bytes: config.retain_size.as_u64(),
-                min_free_disk: config.min_free_disk,
-            },
+            retention: config.retention,
             no_space: Arc::clone(&no_space),
         };
         let writer = Writer {
@@ -223,6 +196,7 @@ impl Recording {
             tick,
             ended,
             others,
+            identity,
             lock,
         })
     }
@@ -248,6 +222,7 @@ impl Recording {
                 .map(JoinHandle::join)
                 .collect();
             let ended_well = ends.iter().all(Result::is_ok);
+            drop(self.identity);
             drop(self.lock);
             anyhow::ensure!(ended_well, "a thread of the recorder panicked; see the log");
             Ok(())

@@ -8,7 +8,7 @@ use crate::readings::Readings;
 use crate::stop::Stopped;
 use crate::writer::Batch;
 use anyhow::Context;
-use fgm_model::{Event, Tick};
+use fgm_model::Event;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::AsFd;
 use rustix::io::Errno;
@@ -107,10 +107,9 @@ impl Sampler {
             batch.events.push(started);
         }
         self.note_irregularities(tick, &mut batch.events);
-        batch.tick.time_ms = tick.time_ms;
-        batch.tick.clock_epoch = tick.clock_epoch;
+        batch.tables.begin(tick.time_ms, tick.clock_epoch);
         self.readings
-            .tick(&mut batch.tick, &self.events, &mut batch.events);
+            .tick(&mut batch.tables, &self.events, &mut batch.events);
         self.last = Some((tick.time_ms, tick.clock_epoch));
     }
 
@@ -148,16 +147,10 @@ impl Sampler {
             last_ms
         };
         self.events.set_tick(time_ms, clock_epoch);
-        let mut batch = Batch {
-            tick: Tick {
-                time_ms,
-                clock_epoch,
-                rows: Vec::new(),
-            },
-            events: Vec::new(),
-        };
+        let mut batch = Batch::default();
+        batch.tables.begin(time_ms, clock_epoch);
         self.readings
-            .take_ended(&mut batch.tick, &self.events, &mut batch.events);
+            .take_ended(&mut batch.tables, &self.events, &mut batch.events);
         let now_ms = clock::wall_us() / 1000;
         batch.events.push(self.events.recorder_stopped(now_ms));
         batches

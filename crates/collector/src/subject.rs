@@ -4,6 +4,7 @@
 //! tick, with a negative offset, unless that tick reads the instance itself; of several reads
 //! the latest wins, and what it lacks is filled in from the earlier.
 
+use crate::identity::Resources;
 use fgm_model::rate::{ReadAt, increase, step_seconds};
 use fgm_model::{Instance, Metric, Row, Values};
 use std::sync::Arc;
@@ -16,6 +17,8 @@ pub(crate) struct Subject {
     read_at_us: Option<i64>,
     pub(crate) values: Values,
     pub(crate) limits_known: bool,
+    /// Requests of the pod's specification.
+    pub(crate) resources: Resources,
     last: Option<Last>,
 }
 
@@ -33,6 +36,7 @@ impl Subject {
             read_at_us: None,
             values: Values::default(),
             limits_known: false,
+            resources: Resources::default(),
             last: None,
         }
     }
@@ -76,7 +80,15 @@ impl Subject {
             )]
             Some((used_usec / seconds / 1000.0).round() as i64)
         });
+        let Resources {
+            cpu_request_millicores,
+            memory_request_bytes,
+            ..
+        } = self.resources;
         self.values.set(Metric::CpuUsageMillicores, millicores);
+        self.values
+            .set(Metric::CpuRequestMillicores, cpu_request_millicores);
+        self.values.set(Metric::MemoryRequest, memory_request_bytes);
         self.last = usage_usec.map(|usage_usec| Last {
             at,
             clock_epoch,

@@ -7,6 +7,7 @@
 use crate::health::Health;
 use crate::keeper::ToKeeper;
 use crate::report::Repeated;
+use crate::tables::Tables;
 use fgm_model::{Event, Recorder, Table, Tick};
 use fgm_store::rotation::{Decision, Rotation};
 use fgm_store::state::{self, Clock};
@@ -18,7 +19,7 @@ use std::sync::mpsc::{Receiver, Sender};
 /// What one tick hands to the writer.
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
-    pub(crate) tick: Tick,
+    pub(crate) tables: Tables,
     pub(crate) events: Vec<Event>,
 }
 
@@ -54,28 +55,30 @@ impl Writer {
     fn write(&mut self, batch: &Batch) {
         if self.no_space.load(Ordering::Relaxed) {
             self.lost(
-                batch,
+                rows_of(batch),
                 "the file system has less free space than --min-free-disk",
             );
             return;
         }
-        match self.try_write(batch) {
+        let mut left = rows_of(batch);
+        match self.try_write(batch, &mut left) {
             Ok(()) => {
                 if let Some(rows) = self.trouble.over() {
                     tracing::info!(rows_lost = rows, "recording again");
                 }
                 self.health.set_recording(true);
             }
-            Err(error) => self.lost(batch, &error.to_string()),
+            Err(error) => self.lost(left, &error.to_string()),
         }
     }
 
-    fn try_write(&mut self, batch: &Batch) -> Result<(), StoreError> {
+    /// `left` counts down the rows that are not in the spool yet.
+    fn try_write(&mut self, batch: &Batch, left: &mut u64) -> Result<(), StoreError> {
         let Tick {
             time_ms,
             clock_epoch,
             ..
-        } = batch.tick;
+        } = batch.tables.metrics;
         if let Decision::Rotate(_) = self.rotation.decide(time_ms, clock_epoch) {
             self.close_spool();
         }
@@ -91,21 +94,25 @@ impl Writer {
                 self.spool.insert(spool)
             }
         };
-        let mut bytes = spool.append_tick(Table::Metrics, &batch.tick)?;
+        // The events first: a counter that moved is not stored before what it tells, so that a
+        // kill in between tells it again instead of never.
         if !batch.events.is_empty() {
-            bytes += spool.append_events(&batch.events)?;
+            let bytes = spool.append_events(&batch.events)?;
+            let rows = u64::try_from(batch.events.len()).unwrap_or(u64::MAX);
+            self.health.spool_bytes.inc_by(bytes);
+            self.health.add_rows(Table::Events.as_str(), rows);
         }
-        self.health.spool_bytes.inc_by(bytes);
-        let count = |rows: usize| u64::try_from(rows).unwrap_or(u64::MAX);
-        self.health
-            .add_rows(Table::Metrics.as_str(), count(batch.tick.rows.len()));
-        self.health
-            .add_rows(Table::Events.as_str(), count(batch.events.len()));
+        for (table, tick) in batch.tables.all() {
+            let bytes = spool.append_tick(table, tick)?;
+            let rows = count(tick);
+            *left -= rows;
+            self.health.spool_bytes.inc_by(bytes);
+            self.health.add_rows(table.as_str(), rows);
+        }
         Ok(())
     }
 
-    fn lost(&mut self, batch: &Batch, reason: &str) {
-        let rows = u64::try_from(batch.tick.rows.len()).unwrap_or(u64::MAX);
+    fn lost(&mut self, rows: u64, reason: &str) {
         self.health.rows_lost.inc_by(rows);
         self.health.set_recording(false);
         if self.trouble.again(rows) {
@@ -118,10 +125,20 @@ impl Writer {
             return;
         };
         let ulid = spool.ulid();
-        if let Err(error) = spool.close() {
-            // What was appended lies in the file all the same; sealing reads it from there.
+        // What was appended lies in the file all the same; sealing reads it from there.
+        if let Err(error) = spool.close()
+            && !self.trouble.lasts()
+        {
             tracing::error!("{error}");
         }
         let _ = self.keeper.send(ToKeeper::Closed(ulid));
     }
+}
+
+fn count(tick: &Tick) -> u64 {
+    u64::try_from(tick.rows.len()).unwrap_or(u64::MAX)
+}
+
+fn rows_of(batch: &Batch) -> u64 {
+    batch.tables.all().map(|(_, tick)| count(tick)).iter().sum()
 }

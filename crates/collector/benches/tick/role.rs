@@ -5,9 +5,12 @@ use anyhow::Context;
 use clap::{Parser, Subcommand};
 use fgm_collector::config::Config;
 use fgm_collector::events::EventMaker;
+use fgm_collector::facts::Facts;
 use fgm_collector::health::Health;
+use fgm_collector::identity::Pods;
 use fgm_collector::readings::Readings;
-use fgm_model::{Recorder, Tick};
+use fgm_collector::tables::Tables;
+use fgm_model::Recorder;
 use fgm_store::LastRows;
 use rustix::time::{ClockId, clock_gettime};
 use std::collections::HashMap;
@@ -119,21 +122,31 @@ fn tick(cgroup_root: &Path, max_open_files: usize) -> anyhow::Result<()> {
         "off",
     ])?;
     let health = Arc::new(Health::new(config.interval));
-    let mut readings = Readings::new(&config, "boot", LastRows::default(), Arc::clone(&health))?;
+    let pods = Pods::new(false, config.seal);
+    let last_rows = LastRows::default();
+    let mut readings = Readings::new(
+        &config,
+        "boot",
+        last_rows,
+        Facts::default(),
+        pods,
+        Arc::clone(&health),
+    )?;
     let mut maker = EventMaker::new(Recorder {
         node: "node".to_owned(),
         boot_id: "boot".to_owned(),
         recorder: "bench".to_owned(),
     });
     // As in the recorder, where one is being written while the other is filled.
-    let mut batches = [Tick::default(), Tick::default()];
+    let mut batches = [Tables::default(), Tables::default()];
     let mut events = Vec::new();
     let take = || {
         batches.swap(0, 1);
         let wall = SystemTime::now().duration_since(UNIX_EPOCH);
         let seconds = wall.map_or(0, |since| since.as_secs());
-        batches[0].time_ms = i64::try_from(seconds * 1000).unwrap_or(i64::MAX);
-        maker.set_tick(batches[0].time_ms, 0);
+        let time_ms = i64::try_from(seconds * 1000).unwrap_or(i64::MAX);
+        batches[0].begin(time_ms, 0);
+        maker.set_tick(time_ms, 0);
         events.clear();
         readings.tick(&mut batches[0], &maker, &mut events);
     };
