@@ -1,6 +1,6 @@
 //! The commands of `fgm-lab` and their flags.
 
-use crate::{inspect, up};
+use crate::{inspect, sql, up};
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -21,6 +21,12 @@ enum Command {
         /// A Parquet file, a spool stream (.arrows) or a data directory
         path: PathBuf,
     },
+    /// Print SQL views over a data directory: pipe them into duckdb
+    Sql {
+        /// The data directory [default: the one that `fgm` records into]
+        #[arg(env = "FGM_DATA_DIR")]
+        dir: Option<PathBuf>,
+    },
 }
 
 impl Cli {
@@ -32,6 +38,7 @@ impl Cli {
         match self.command {
             Command::Up(up) => up.run(),
             Command::Inspect { path } => inspect::run(&path),
+            Command::Sql { dir } => sql::run(dir),
         }
     }
 }
@@ -45,7 +52,7 @@ mod tests {
     fn help() {
         let mut command = Cli::command();
         insta::assert_snapshot!("help", command.render_long_help());
-        for name in ["up", "inspect"] {
+        for name in ["up", "inspect", "sql"] {
             let sub = command.find_subcommand_mut(name).expect("a command");
             insta::assert_snapshot!(format!("help_{name}"), sub.render_long_help());
         }

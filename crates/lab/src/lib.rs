@@ -1,5 +1,8 @@
-//! The lab on this machine: record and look (`up`), and look into what was recorded (`inspect`).
+//! The lab on this machine: record and look (`up`), look into what was recorded (`inspect`, `sql`),
+//! and generate data with known truth (`generate-bench-data`).
 
+pub mod bench_data;
 pub mod cli;
 mod inspect;
+mod sql;
 mod up;

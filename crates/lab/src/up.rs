@@ -1,10 +1,13 @@
-//! `fgm-lab up`: recorder and viewer in one process on this machine, no cluster.
+//! `fgm-lab up`: recorder, viewer and consolidator in one process on this machine, no cluster.
 
 use anyhow::Context;
 use clap::Args;
 use fgm_collector::config::{Config, Scope};
 use fgm_collector::health::Health;
 use fgm_collector::run::{Recording, stop_signal};
+use fgm_consolidator::config::Settings;
+use fgm_consolidator::progress::Progress;
+use fgm_consolidator::run::Consolidation;
 use std::net::SocketAddr;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -71,15 +74,39 @@ impl Up {
         }
 
         let (stop, stopped) = tokio::sync::watch::channel(false);
+        let settings = Settings::new(data_dir.clone(), config.retention);
+        let mut consolidation =
+            Consolidation::start(settings, Arc::default(), Progress::hidden(), false);
         let viewer = tokio::spawn(fgm_viewer::serve(listener, data_dir, until(stopped)));
-        let failed = tokio::select! {
-            () = stop_signal() => None,
-            () = elapsed(self.run_for) => None,
-            failure = recording.failure() => Some(failure),
+        let mut consolidates = true;
+        let failed = {
+            let mut end = std::pin::pin!(async {
+                tokio::select! {
+                    () = stop_signal() => None,
+                    () = elapsed(self.run_for) => None,
+                    failure = recording.failure() => Some(failure),
+                }
+            });
+            loop {
+                tokio::select! {
+                    failed = &mut end => break failed,
+                    ended = consolidation.ended(), if consolidates => {
+                        consolidates = false;
+                        // Another one may be at work here: recording and looking go on.
+                        if let Err(error) = ended {
+                            let why = fgm_collector::run::explain(&error);
+                            tracing::warn!("not consolidating: {why}");
+                        }
+                    }
+                }
+            }
         };
         say("stopping: the last rows are sealed");
         let _ = stop.send(true);
         recording.stop().await?;
+        if consolidates {
+            consolidation.stop().await?;
+        }
         viewer.await.context("the viewer ended badly")??;
         failed.map_or(Ok(()), Err)
     }

@@ -5,6 +5,10 @@
 //! written last: where a test needs the end of a process to be seen, no descriptors should be
 //! kept.
 
+mod machine;
+
+pub use machine::{MEMINFO, VMSTAT};
+
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
