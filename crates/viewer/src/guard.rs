@@ -15,6 +15,9 @@ use std::net::{IpAddr, Ipv6Addr};
 /// Answers that probes read: they send whatever host they like.
 const OPEN_PATHS: [&str; 2] = ["/healthz", "/readyz"];
 
+/// What every write carries.
+const WRITE_HEADER: HeaderName = HeaderName::from_static("x-fgm-write");
+
 const HEADERS: [(HeaderName, HeaderValue); 4] = [
     (
         header::X_CONTENT_TYPE_OPTIONS,
@@ -44,6 +47,17 @@ pub(crate) async fn guard(State(state): State<AppState>, request: Request, next:
         response.headers_mut().entry(name).or_insert(value);
     }
     response
+}
+
+/// Refuses writes that another site could make a browser send: a foreign form or script cannot
+/// set this header, and browsers tell where a request comes from.
+pub(crate) fn may_write(headers: &HeaderMap) -> Result<(), Problem> {
+    let marked = headers.get(WRITE_HEADER).is_some_and(|value| value == "1");
+    let site = headers.get("sec-fetch-site");
+    if marked && site.is_none_or(|site| site == "same-origin") {
+        return Ok(());
+    }
+    Err(Problem::foreign_write())
 }
 
 fn is_known_host(headers: &HeaderMap, known: &[String]) -> bool {

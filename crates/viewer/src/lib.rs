@@ -9,10 +9,10 @@ mod answers;
 mod api;
 pub mod fgmf;
 mod guard;
+mod notes;
 mod page;
 mod params;
 mod problem;
-mod quantile;
 mod reduce;
 mod sel;
 mod state;
@@ -21,6 +21,7 @@ mod tail;
 pub use state::AppState;
 
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::middleware;
 use axum::routing::get;
 use problem::Problem;
@@ -34,6 +35,9 @@ use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove
 /// A smaller answer is not worth compressing.
 const WORTH_COMPRESSING: u64 = 1024;
 
+/// A note is the largest thing that anybody may send.
+const LARGEST_BODY_BYTES: usize = 32 << 10;
+
 /// The whole site.
 pub fn router(state: AppState) -> Router {
     let api = Router::new()
@@ -41,6 +45,20 @@ pub fn router(state: AppState) -> Router {
         .route("/metrics", get(api::meta::metrics))
         .route("/containers", get(api::containers::containers))
         .route("/series", get(api::series::series))
+        .route("/overview", get(api::overview::overview))
+        .route("/heatmap", get(api::heatmap::heatmap))
+        .route("/rank", get(api::rank::rank))
+        .route("/find", get(api::find::find))
+        .route("/export.csv", get(api::export::csv))
+        .route("/dashboards", get(api::dashboards::list))
+        .route("/dashboards/{name}", get(api::dashboards::one))
+        .route("/notes", get(api::notes::list))
+        .route(
+            "/notes/{id}",
+            get(api::notes::get)
+                .put(api::notes::put)
+                .delete(api::notes::delete),
+        )
         .route("/events", get(api::events::events))
         .route("/tail", get(tail::tail));
     let worth = || SizeAbove::new(WORTH_COMPRESSING).and(NotForContentType::SSE);
@@ -64,6 +82,7 @@ pub fn router(state: AppState) -> Router {
                 .quality(CompressionLevel::Precise(1))
                 .compress_when(worth()),
         )
+        .layer(DefaultBodyLimit::max(LARGEST_BODY_BYTES))
         .layer(middleware::from_fn_with_state(state.clone(), guard::guard))
         .with_state(state)
 }

@@ -25,6 +25,14 @@ struct Args {
         default_value = "127.0.0.1:8050"
     )]
     listen: SocketAddr,
+    /// A directory of dashboards: JSON files, beside those built in.
+    #[arg(
+        long,
+        env = "FGM_DASHBOARDS",
+        value_name = "DIR",
+        hide_env_values = true
+    )]
+    dashboards: Option<PathBuf>,
     /// A host name under which the page may be opened, beside localhost and any address.
     #[arg(
         long,
@@ -67,7 +75,9 @@ async fn main() -> anyhow::Result<()> {
         .local_addr()
         .context("cannot tell the own address")?;
     tracing::info!(url = %format!("http://{address}/"), data_dir = %data_dir.display(), "viewer is up");
-    let state = AppState::new(data_dir).with_hosts(args.allow_host);
+    let state = AppState::new(data_dir)
+        .with_hosts(args.allow_host)
+        .with_dashboards(args.dashboards);
     let mut terminate = signal(SignalKind::terminate()).context("cannot watch for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot watch for SIGINT")?;
     let shutdown = async move {

@@ -9,7 +9,7 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 /// Times that mean something: the years 1970 to 9999, milliseconds.
-const TIMES: RangeInclusive<i64> = 0..=253_402_300_799_999;
+pub(crate) const TIMES: RangeInclusive<i64> = 0..=253_402_300_799_999;
 
 /// The query string.
 #[derive(Debug)]

@@ -24,6 +24,29 @@ struct Document<'a> {
 }
 
 impl Problem {
+    /// Any status.
+    pub(crate) fn of(status: StatusCode, detail: impl Display, advice: &'static str) -> Self {
+        Self::new(status, detail, advice)
+    }
+
+    /// A write that does not say what it replaces.
+    pub(crate) fn precondition() -> Self {
+        Self::new(
+            StatusCode::PRECONDITION_REQUIRED,
+            "a write must say what it replaces",
+            "send If-None-Match: * for a new one, or If-Match with the ETag of the known one",
+        )
+    }
+
+    /// A write that another site could have made a browser send.
+    pub(crate) fn foreign_write() -> Self {
+        Self::new(
+            StatusCode::FORBIDDEN,
+            "this write may come from another site",
+            "write from the page itself, or send the header X-FGM-Write: 1",
+        )
+    }
+
     fn new(status: StatusCode, detail: impl Display, advice: &'static str) -> Self {
         Self {
             status,
@@ -73,8 +96,8 @@ impl Problem {
     pub(crate) fn wrong_method() -> Self {
         Self::new(
             StatusCode::METHOD_NOT_ALLOWED,
-            "this path answers to GET alone",
-            "use GET",
+            "this path does not answer to that method",
+            "use GET; notes alone can be written, with PUT and DELETE",
         )
     }
 

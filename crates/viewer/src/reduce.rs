@@ -4,7 +4,7 @@
 //! share a grid. Each keeps its smallest and largest sample.
 
 use crate::fgmf::{Shape, Summary};
-use crate::quantile::Quantiles;
+use fgm_store::reader::Quantiles;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -67,7 +67,17 @@ impl Grid {
         self.t0.saturating_add(self.step.saturating_mul(slots)) - 1
     }
 
-    fn slot(self, time_ms: i64) -> Option<usize> {
+    /// A single slot for the whole range (inclusive).
+    pub(crate) fn whole(start_ms: i64, end_ms: i64) -> Self {
+        Self {
+            t0: start_ms,
+            step: end_ms.saturating_sub(start_ms).saturating_add(1).max(1),
+            n: 1,
+        }
+    }
+
+    /// The slot that a time lies in.
+    pub(crate) fn slot(self, time_ms: i64) -> Option<usize> {
         let slot = (time_ms - self.t0).div_euclid(self.step);
         usize::try_from(slot).ok().filter(|slot| *slot < self.n)
     }
@@ -123,11 +133,18 @@ impl Reducer {
             self.max = self.max.max(*value);
             self.sum += value;
             self.count += 1;
-            self.quantiles.add(*value);
+            self.quantiles.add(&[*value]);
             if self.last.is_none_or(|(newest, _)| newest <= *time_ms) {
                 self.last = Some((*time_ms, *value));
             }
         }
+    }
+
+    /// The value that a share `q` of the samples does not exceed.
+    pub(crate) fn quantile(&mut self, q: f64) -> Option<f64> {
+        let value = self.quantiles.at(q)?;
+        // A bin's middle may lie beyond what there was.
+        Some(value.clamp(self.min, self.max))
     }
 
     /// What is to be sent; `None` when there was no data.
@@ -140,11 +157,7 @@ impl Reducer {
             min: Some(self.min),
             max: Some(self.max),
             avg: Some(self.sum / self.count as f64),
-            // A bin's middle may lie beyond what there was.
-            p99: self
-                .quantiles
-                .at(0.99)
-                .map(|p99| p99.clamp(self.min, self.max)),
+            p99: self.quantile(0.99),
             last: self.last.map(|(_, value)| value),
         };
         Some((self.planes.shape(), summary))
@@ -258,7 +271,7 @@ mod tests {
         match shape {
             Shape::Envelope { min, max } => (min, max),
             Shape::Display(plane) => (plane.clone(), plane),
-            Shape::Exact(_) => panic!("not asked for"),
+            Shape::Exact(_) | Shape::Cells(_) => panic!("not asked for"),
         }
     }
 

@@ -9,9 +9,10 @@
 //! | `ns:` `qos:` | the name is one of these |
 //! | `pod:` `container:` `node:` `image:` | the name contains one of these |
 //! | `label:K=V` | the pod has that label with that value (`label:K`: with any) |
+//! | `has:` | one of these happened to it in the range: `oom`, `restart`, `throttle`, `limit` |
 //! | anything else | its letters occur in that order in `namespace/pod/container`, or the container's id begins with it |
 
-use fgm_model::Instance;
+use fgm_model::{EventKind, Instance};
 use std::fmt;
 
 /// The longest text: a URL holds little more.
@@ -36,10 +37,12 @@ enum Key {
     Node,
     Image,
     Label,
+    Has,
     Word,
 }
 
-const KEYS: [(&str, Key); 7] = [
+const KEYS: [(&str, Key); 8] = [
+    ("has", Key::Has),
     ("ns", Key::Namespace),
     ("qos", Key::Qos),
     ("pod", Key::Pod),
@@ -47,6 +50,14 @@ const KEYS: [(&str, Key); 7] = [
     ("node", Key::Node),
     ("image", Key::Image),
     ("label", Key::Label),
+];
+
+/// What `has:` knows.
+const HAS: [(&str, EventKind); 4] = [
+    ("oom", EventKind::OomKill),
+    ("restart", EventKind::Restarted),
+    ("throttle", EventKind::ThrottlingStarted),
+    ("limit", EventKind::LimitChanged),
 ];
 
 /// The text is too long.
@@ -106,7 +117,21 @@ impl Selection {
         self.0.is_empty()
     }
 
-    /// Whether a container is selected.
+    /// For each `has:`, the kinds of events of which one must have happened.
+    pub(crate) fn has(&self) -> Vec<Vec<EventKind>> {
+        let terms = self.0.iter().filter(|term| term.key == Key::Has);
+        terms
+            .map(|term| {
+                let kinds = HAS.iter().filter(|(word, _)| {
+                    let mut values = term.values.iter();
+                    values.any(|value| value == word)
+                });
+                kinds.map(|(_, kind)| *kind).collect()
+            })
+            .collect()
+    }
+
+    /// Whether a container is selected, events apart.
     pub(crate) fn matches(&self, node: &str, who: &Instance) -> bool {
         self.0.iter().all(|term| {
             let values = term.values.iter().filter(|value| !value.is_empty());
@@ -130,6 +155,8 @@ impl Key {
             Self::Node => node.to_lowercase().contains(value),
             Self::Image => lower(&who.image).contains(value),
             Self::Label => has_label(who, value),
+            // Decided by events: see `Selection::has`.
+            Self::Has => true,
             Self::Word => {
                 let name = format!(
                     "{}/{}/{}",
@@ -156,6 +183,34 @@ fn has_label(who: &Instance, wanted: &str) -> bool {
                 key == name && value.as_str().is_some_and(|v| v.to_lowercase() == text)
             }
         }
+    })
+}
+
+/// How well what a person remembers fits a container: every word must be found in its name, id,
+/// labels or image; the higher the closer to its name.
+pub(crate) fn fit(text: &str, id: &str, node: &str, who: &Instance) -> Option<u32> {
+    let text = text.to_lowercase();
+    let name = who.display_name().to_lowercase();
+    let lower = |text: &Option<String>| text.as_deref().unwrap_or_default().to_lowercase();
+    let place = format!("{}/{}/{name}", lower(&who.namespace), lower(&who.pod_name));
+    let rest = format!(
+        "{} {} {}",
+        lower(&who.image),
+        lower(&who.pod_labels),
+        node.to_lowercase()
+    );
+    text.split_whitespace().try_fold(0, |sum, word| {
+        let id = id.starts_with(word) || who.container_id.starts_with(word);
+        let score = match () {
+            () if name == word || id => 16,
+            () if name.starts_with(word) => 12,
+            () if name.contains(word) => 9,
+            () if place.contains(word) => 6,
+            () if rest.contains(word) => 3,
+            () if is_subsequence(word, &place) => 1,
+            () => return None,
+        };
+        Some(sum + score)
     })
 }
 

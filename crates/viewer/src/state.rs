@@ -1,12 +1,14 @@
 //! What all requests share: the reader, and how much of it may be used at once.
 
 use crate::answers::Answers;
+use crate::notes::{NoteError, Notes};
 use crate::problem::Problem;
 use crate::tail::Ticker;
+use fgm_store::DataDir;
 use fgm_store::reader::Reader;
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{Semaphore, watch};
 
@@ -22,6 +24,8 @@ pub struct AppState {
     pub(crate) answers: Arc<Answers>,
     pub(crate) ticker: Arc<Ticker>,
     pub(crate) hosts: Arc<[String]>,
+    pub(crate) dashboards: Option<Arc<Path>>,
+    notes: Arc<Mutex<Notes>>,
     pub(crate) closing: watch::Sender<bool>,
     permits: Arc<Semaphore>,
 }
@@ -30,8 +34,12 @@ impl AppState {
     /// A viewer of that directory, which may be empty or not there yet.
     #[must_use]
     pub fn new(data_dir: impl Into<PathBuf>) -> Self {
+        let data_dir = data_dir.into();
+        let notes = Notes::new(DataDir::new(&data_dir).notes());
         let reader = Arc::new(Reader::open(data_dir));
         Self {
+            dashboards: None,
+            notes: Arc::new(Mutex::new(notes)),
             ticker: Arc::new(Ticker::new(Arc::clone(&reader))),
             reader,
             answers: Arc::default(),
@@ -46,6 +54,26 @@ impl AppState {
     pub fn with_hosts(mut self, hosts: Vec<String>) -> Self {
         self.hosts = hosts.into();
         self
+    }
+
+    /// A directory of dashboards, beside those built in.
+    #[must_use]
+    pub fn with_dashboards(mut self, dir: Option<PathBuf>) -> Self {
+        self.dashboards = dir.map(Into::into);
+        self
+    }
+
+    /// Reads or writes notes, one at a time.
+    pub(crate) async fn notes<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Notes) -> Result<T, NoteError> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let notes = Arc::clone(&self.notes);
+        let done = tokio::task::spawn_blocking(move || {
+            let notes = notes.lock().unwrap_or_else(PoisonError::into_inner);
+            work(&notes)
+        });
+        Ok(done.await.map_err(Problem::internal)??)
     }
 
     /// Reads on a thread that may block, when its turn comes. `work` asks its second argument

@@ -15,7 +15,7 @@ import "./style/panels.css";
 import "./style/inspector.css";
 import "./style/rest.css";
 import { App } from "./ui/App";
-import { onAgain } from "./ui/context";
+import { onAgain, useSource } from "./ui/context";
 import { onKey } from "./ui/keys";
 
 recallTheme();
@@ -34,9 +34,11 @@ system.addEventListener("change", applyTheme);
 
 const root = document.getElementById("app");
 if (!root) throw new Error("the page has no #app");
+const served = new HttpSource();
+useSource(served);
 render(<App />, root);
 window.addEventListener("keydown", onKey);
 
-const loader = new Loader(new HttpSource());
+const loader = new Loader(served);
 onAgain(() => loader.again());
 void loader.start();

@@ -1,6 +1,7 @@
 //! `/containers`: who was there in a range.
 
 use super::json;
+use super::scan::retain_by_events;
 use crate::params::Params;
 use crate::problem::Problem;
 use crate::state::AppState;
@@ -60,7 +61,7 @@ pub(crate) async fn containers(
 ) -> Result<Response, Problem> {
     let (start_ms, end_ms) = params.range()?;
     let (table, selection) = (params.table()?, params.selection()?);
-    json(&state, "containers", &params, &headers, move |reader| {
+    json(&state, "containers", &params, &headers, move |reader, _| {
         let all = reader.containers_of(table, start_ms, end_ms)?;
         let kills = oom_kills(&reader.events(start_ms, end_ms)?);
         let mut list = ContainerList {
@@ -70,6 +71,9 @@ pub(crate) async fn containers(
             namespaces: BTreeMap::new(),
             qos: BTreeMap::new(),
         };
+        let mut chosen = all.clone();
+        chosen.retain(|one| selection.matches(&one.node, &one.identity));
+        retain_by_events(reader, &selection, start_ms, end_ms, &mut chosen)?;
         for container in &all {
             let who = &container.identity;
             if let Some(namespace) = &who.namespace {
@@ -78,10 +82,9 @@ pub(crate) async fn containers(
             if let Some(class) = who.qos_class {
                 *list.qos.entry(class.as_str()).or_default() += 1;
             }
-            if selection.matches(&container.node, who) {
-                list.containers.push(item(container, &kills));
-            }
         }
+        list.containers
+            .extend(chosen.iter().map(|container| item(container, &kills)));
         list.matched = list.containers.len();
         Ok(list)
     })

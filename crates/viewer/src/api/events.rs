@@ -47,7 +47,7 @@ pub(crate) async fn events(
     let (start_ms, end_ms) = params.range()?;
     let selection = params.selection()?;
     let kinds = kinds(params.get("kinds"))?;
-    json(&state, "events", &params, &headers, move |reader| {
+    json(&state, "events", &params, &headers, move |reader, _| {
         let mut rows = reader.events(start_ms, end_ms)?;
         rows.retain(|event| {
             let kind = kinds.is_empty() || kinds.contains(&event.kind.as_str());

@@ -51,7 +51,7 @@ pub(crate) async fn meta(
     params: Params,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    json(&state, "meta", &params, &headers, move |reader| {
+    json(&state, "meta", &params, &headers, move |reader, _| {
         let status = reader.status()?;
         // The name alone: a path of the machine is nobody's business.
         let name = |path: &std::path::Path| {
@@ -93,6 +93,45 @@ pub(crate) async fn meta(
 #[derive(Serialize)]
 struct Catalogue {
     metrics: Vec<Item>,
+    groups: &'static [Group],
+}
+
+/// Metrics that add up to a whole: a panel of its own, stacked, for one container.
+#[derive(Debug, Serialize)]
+pub(super) struct Group {
+    id: &'static str,
+    title: &'static str,
+    unit: &'static str,
+    help: &'static str,
+    /// From the bottom of the stack to its top.
+    parts: &'static [&'static str],
+    /// What the whole is drawn against.
+    limit: Option<&'static str>,
+}
+
+const GROUPS: [Group; 2] = [
+    Group {
+        id: "memory_breakdown",
+        title: "Memory by kind",
+        unit: "bytes",
+        help: "What fills the memory of one container.",
+        // Shared memory is counted in the page cache too, sockets are not.
+        parts: &["memory_anon", "memory_file", "memory_kernel", "memory_sock"],
+        limit: Some("memory_max"),
+    },
+    Group {
+        id: "cpu_breakdown",
+        title: "CPU by mode",
+        unit: "usec_per_s",
+        help: "CPU time of one container in user mode and in the kernel.",
+        parts: &["cpu_user_usec", "cpu_system_usec"],
+        limit: None,
+    },
+];
+
+/// The group of that id.
+pub(super) fn group(id: &str) -> Option<&'static Group> {
+    GROUPS.iter().find(|group| group.id == id)
 }
 
 /// Kind, unit and category by the names that frames use too.
@@ -127,5 +166,11 @@ impl From<SignalInfo> for Item {
 pub(crate) async fn metrics() -> impl IntoResponse {
     let metrics = Signal::all().map(|signal| signal.info().into()).collect();
     let headers = [(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"))];
-    (headers, Json(Catalogue { metrics }))
+    (
+        headers,
+        Json(Catalogue {
+            metrics,
+            groups: &GROUPS,
+        }),
+    )
 }

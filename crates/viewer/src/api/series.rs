@@ -1,28 +1,22 @@
 //! `/series`: values of many containers, reduced to what a screen can show.
 
-use super::{MOST_CELLS, MOST_PX, MOST_TOP};
-use crate::answers;
+use super::scan::{check_cells, ids, retain_by_events};
+use super::{MOST_PX, MOST_TOP, frames};
 use crate::fgmf::{self, FrameHead, FrameSeries, Summary};
 use crate::params::Params;
 use crate::problem::Problem;
 use crate::reduce::{Agg, Breaks, Grid, Reducer};
 use crate::sel::Selection;
 use crate::state::AppState;
-use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::HeaderMap;
+use axum::response::Response;
 use fgm_model::{SeriesId, Signal, Table};
 use fgm_store::reader::{Container, Reader, SeriesQuery, Status};
 use std::cmp::Ordering;
 
 /// Metrics in a request, at most.
 const MOST_METRICS: usize = 32;
-
-/// A metric over one range, for the media type of the answer.
-const MEDIA_TYPE: HeaderValue = HeaderValue::from_static("application/vnd.fgm.fgmf");
-const FOREVER: HeaderValue = HeaderValue::from_static("private, max-age=86400, immutable");
-const ASK_AGAIN: HeaderValue = HeaderValue::from_static("no-cache");
 
 /// What decides which series are sent when there are more than asked for.
 #[derive(Debug, Clone, Copy)]
@@ -94,7 +88,8 @@ impl Asked {
     }
 }
 
-fn signals(text: Option<&str>) -> Result<Vec<Signal>, Problem> {
+/// Metrics separated by commas.
+pub(super) fn signals(text: Option<&str>) -> Result<Vec<Signal>, Problem> {
     let names: Vec<_> = text.into_iter().flat_map(|text| text.split(',')).collect();
     if names.is_empty() || names.len() > MOST_METRICS {
         return Err(Problem::bad_request(
@@ -109,23 +104,6 @@ fn signals(text: Option<&str>) -> Result<Vec<Signal>, Problem> {
     names.iter().map(known).collect()
 }
 
-fn ids(text: &str) -> Result<Vec<SeriesId>, Problem> {
-    let ids: Result<Vec<_>, _> = text.split(',').map(SeriesId::parse).collect();
-    let ids = ids.map_err(|_| {
-        Problem::bad_request(
-            "ids are 12 lowercase hex digits each, separated by commas",
-            "GET containers lists them",
-        )
-    })?;
-    if ids.len() > MOST_TOP {
-        return Err(Problem::too_much(
-            format!("more than {MOST_TOP} ids"),
-            "name fewer, or use sel",
-        ));
-    }
-    Ok(ids)
-}
-
 /// `GET /api/v1/series`
 pub(crate) async fn series(
     State(state): State<AppState>,
@@ -133,37 +111,20 @@ pub(crate) async fn series(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let asked = Asked::of(&params)?;
-    let (pulse, status) = state
-        .read(|reader, _| Ok((reader.pulse()?, reader.status()?)))
-        .await?;
-    let key = answers::key_of(&("series", params.all()), pulse);
-    let etag = answers::etag(key);
-    if answers::is_known(&headers, &etag) {
-        return Ok(answers::unchanged(etag));
-    }
-    // What is sealed stays as it is for as long as the address names this generation.
-    let is_sealed = status
-        .sealed_until_ms
-        .is_some_and(|sealed| asked.end_ms <= sealed);
-    let cache = if is_sealed && params.get("g") == Some(status.generation.as_str()) {
-        FOREVER
-    } else {
-        ASK_AGAIN
-    };
-    let make = state.read(move |reader, keep_going| {
-        Ok(Bytes::from(frames(reader, &asked, &status, keep_going)?))
-    });
-    let body = state.answers.get(key, make).await?;
-    let headers = [
-        (header::CONTENT_TYPE, MEDIA_TYPE),
-        (header::CACHE_CONTROL, cache),
-        (header::ETAG, etag),
-    ];
-    Ok((headers, body).into_response())
+    let end_ms = asked.end_ms;
+    frames(
+        &state,
+        "series",
+        &params,
+        &headers,
+        end_ms,
+        move |reader, status, keep_going| of_metrics(reader, &asked, status, keep_going),
+    )
+    .await
 }
 
 /// One frame per metric, one after the other.
-fn frames(
+fn of_metrics(
     reader: &Reader,
     asked: &Asked,
     status: &Status,
@@ -181,6 +142,15 @@ fn frames(
 
     let mut containers = reader.containers_of(asked.table, grid.t0, grid.end_ms())?;
     containers.retain(|container| asked.wants(container));
+    if asked.ids.is_none() {
+        retain_by_events(
+            reader,
+            &asked.selection,
+            grid.t0,
+            grid.end_ms(),
+            &mut containers,
+        )?;
+    }
     let columns = containers.len().saturating_mul(asked.signals.len());
     check_cells(grid.n.saturating_mul(columns))?;
 
@@ -233,16 +203,6 @@ fn frames(
     Ok(bytes)
 }
 
-fn check_cells(cells: usize) -> Result<(), Problem> {
-    if cells <= MOST_CELLS {
-        return Ok(());
-    }
-    Err(Problem::too_much(
-        format!("{cells} values were asked for, {MOST_CELLS} is the limit"),
-        "ask for a shorter range, fewer containers, or agg=minmax",
-    ))
-}
-
 /// The largest first; by name, as they are.
 fn rank(series: &mut [FrameSeries], by: By) {
     let of: fn(&Summary) -> Option<f64> = match by {
@@ -278,5 +238,6 @@ fn head(signal: Signal, asked: &Asked, grid: Grid, status: &Status, matched: usi
         generation: status.generation.clone(),
         matched,
         by: asked.by.0,
+        scale: None,
     }
 }

@@ -17,6 +17,7 @@
 //! | 3 | f64 of every slot, byte-shuffled |
 //! | 4 | f32 of every slot, byte-shuffled |
 //! | 5 | f32 minimum of every slot, byte-shuffled, then the maximum, byte-shuffled |
+//! | 6 | u16 of every slot, a row of a heat map: 65535 = no data, else `low + u16 / 65534 x (high - low)` with `scale: [low, high]` of the header |
 //!
 //! 0, 1 and 2 hold only the slots that have data; `gaps` (`[from, count]` in slots) tells which
 //! have none. In 3, 4 and 5 a slot without data is NaN and `gaps` is empty. `breaks` names the
@@ -39,6 +40,8 @@ pub enum Shape {
     Exact(Vec<f64>),
     /// As precise as a screen is.
     Display(Vec<f32>),
+    /// Cells of a heat map, on the scale of the frame.
+    Cells(Vec<u16>),
     /// The extremes of each bucket.
     Envelope {
         /// The smallest value of each bucket.
@@ -103,6 +106,9 @@ pub struct FrameHead {
     pub matched: usize,
     /// What decided which series are in this frame.
     pub by: &'static str,
+    /// What 0 and 65534 of a heat map mean.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scale: Option<[f64; 2]>,
 }
 
 #[derive(Serialize)]
@@ -145,6 +151,7 @@ pub fn encode(head: &FrameHead, series: &[FrameSeries]) -> Vec<u8> {
         let block = match &one.shape {
             Shape::Exact(values) => pack::exact(values),
             Shape::Display(values) => pack::display(values),
+            Shape::Cells(cells) => pack::cells(cells),
             Shape::Envelope { min, max } => pack::envelope(min, max),
         };
         entries.push(Entry {
@@ -180,6 +187,29 @@ pub fn encode(head: &FrameHead, series: &[FrameSeries]) -> Vec<u8> {
     frame.extend_from_slice(&json);
     frame.extend_from_slice(&body);
     frame
+}
+
+/// The frame of a heat map: display values brought onto one scale of 16 bits.
+#[must_use]
+pub fn encode_heat(head: &FrameHead, mut series: Vec<FrameSeries>) -> Vec<u8> {
+    let bounds = series.iter().filter_map(|one| match &one.shape {
+        Shape::Display(values) => Some(values),
+        _ => None,
+    });
+    let values = bounds.flatten().copied().filter(|value| value.is_finite());
+    let (low, high) = values.fold((0.0_f32, 0.0_f32), |(low, high), value| {
+        (low.min(value), high.max(value))
+    });
+    for one in &mut series {
+        if let Shape::Display(values) = &one.shape {
+            one.shape = Shape::Cells(values.iter().map(|v| pack::cell(*v, low, high)).collect());
+        }
+    }
+    let head = FrameHead {
+        scale: Some([f64::from(low), f64::from(high)]),
+        ..head.clone()
+    };
+    encode(&head, &series)
 }
 
 fn pad(bytes: &mut Vec<u8>, with: u8) {

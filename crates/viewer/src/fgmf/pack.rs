@@ -71,6 +71,37 @@ pub(super) fn envelope(min: &[f32], max: &[f32]) -> Encoded {
     }
 }
 
+/// A cell of a heat map.
+const NO_DATA: u16 = u16::MAX;
+
+/// A value between `low` and `high` as a cell.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "clamped to the range before"
+)]
+pub(super) fn cell(value: f32, low: f32, high: f32) -> u16 {
+    if !value.is_finite() {
+        return NO_DATA;
+    }
+    let span = high - low;
+    if span <= 0.0 {
+        return 0;
+    }
+    let steps = f32::from(NO_DATA - 1);
+    ((value - low) / span * steps).round().clamp(0.0, steps) as u16
+}
+
+/// A row of cells.
+pub(super) fn cells(cells: &[u16]) -> Encoded {
+    Encoded {
+        enc: 6,
+        scale: None,
+        gaps: Vec::new(),
+        bytes: cells.iter().flat_map(|cell| cell.to_le_bytes()).collect(),
+    }
+}
+
 /// The one value that all have; of no values at all, NaN.
 fn constant(present: &[f64]) -> Option<f64> {
     let Some((first, rest)) = present.split_first() else {

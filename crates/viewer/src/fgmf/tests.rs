@@ -64,6 +64,12 @@ fn series(entry: &Value, block: &[u8], n: usize) -> Vec<Vec<f64>> {
         ],
         4 => vec![f32s(block)],
         5 => vec![f32s(&block[..4 * n]), f32s(&block[4 * n..])],
+        6 => {
+            let cells = block
+                .chunks_exact(2)
+                .map(|cell| u16::from_le_bytes([cell[0], cell[1]]));
+            vec![cells.map(f64::from).collect()]
+        }
         other => panic!("unknown encoding {other}"),
     }
 }
@@ -117,6 +123,7 @@ fn head(n: usize) -> FrameHead {
         generation: "g1".into(),
         matched: 3,
         by: "p99",
+        scale: None,
     }
 }
 
@@ -218,7 +225,18 @@ fn vectors() -> Vec<(&'static str, Vec<u8>)> {
         ..head(4)
     };
     two.extend(encode(&second, &mixed[..1]));
+    let heat = encode_heat(
+        &head(4),
+        vec![
+            one(
+                "00000000000a",
+                Shape::Display(vec![0.0, 5.0, f32::NAN, 10.0]),
+            ),
+            one("00000000000b", Shape::Display(vec![f32::NAN; 4])),
+        ],
+    );
     vec![
+        ("enc6-heat", heat),
         ("enc0-constant", exact(&[nan, 42.5, 42.5, nan, nan, 42.5])),
         ("enc0-no-data", exact(&[nan, nan, nan])),
         (

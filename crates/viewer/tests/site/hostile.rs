@@ -30,16 +30,32 @@ fn encode(text: &str) -> String {
 }
 
 fn key() -> impl Strategy<Value = String> {
-    const KNOWN: [&str; 13] = [
-        "start", "end", "px", "metric", "sel", "ids", "top", "by", "agg", "table", "kinds", "g",
-        "form",
+    const KNOWN: [&str; 19] = [
+        "base", "n", "sort", "stat", "q", "tz", "start", "end", "px", "metric", "sel", "ids",
+        "top", "by", "agg", "table", "kinds", "g", "form",
     ];
     prop_oneof![9 => prop::sample::select(&KNOWN[..]).prop_map(str::to_owned), 1 => "[a-z%0-9]{0,6}"]
 }
 
+const PATHS: [&str; 13] = [
+    "meta",
+    "metrics",
+    "containers",
+    "series",
+    "overview",
+    "heatmap",
+    "rank",
+    "find",
+    "events",
+    "notes",
+    "notes/x",
+    "dashboards",
+    "export.csv",
+];
+
 fn path() -> impl Strategy<Value = String> {
     prop_oneof![
-        8 => prop::sample::select(&["meta", "metrics", "containers", "series", "events"][..])
+        8 => prop::sample::select(&PATHS[..])
             .prop_map(|name| format!("/api/v1/{name}")),
         1 => "/[ -~]{0,40}".prop_map(|text| text.replace(['#', '?', ' '], "/")),
         1 => "(/(\\.\\.|%2e%2e|%2f|api|v1|series|%00|_spool|node)){1,6}",

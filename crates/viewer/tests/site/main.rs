@@ -6,3 +6,5 @@ mod answers;
 mod data;
 mod hostile;
 mod live;
+mod questions;
+mod writing;

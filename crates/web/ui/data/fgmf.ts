@@ -59,6 +59,8 @@ interface Header {
   readonly n: number;
   readonly body?: number;
   readonly matched?: number;
+  /** What 0 and 65534 of a heat map mean. */
+  readonly scale?: readonly [low: number, high: number];
   readonly series: readonly Entry[];
 }
 
@@ -98,7 +100,7 @@ function decodeFrame(header: Header, body: Uint8Array): Frame {
   const series = header.series.map((entry): Column => {
     const block = body.subarray(entry.off, entry.off + entry.len);
     if (block.length !== entry.len) throw new FrameError(`series ${entry.id} is cut off`);
-    const [low, high = low] = planes(entry, block, n);
+    const [low, high = low] = planes(entry, block, n, header.scale);
     const { id, min, max, avg, p99, last } = entry;
     return { id, low, high, breaks: entry.breaks ?? [], min, max, avg, p99, last };
   });
@@ -106,7 +108,12 @@ function decodeFrame(header: Header, body: Uint8Array): Frame {
   return { metric, unit, t0, step, n, reduced, matched: header.matched ?? series.length, series };
 }
 
-function planes(entry: Entry, block: Uint8Array, n: number): [Plane, Plane?] {
+function planes(
+  entry: Entry,
+  block: Uint8Array,
+  n: number,
+  scale: readonly [low: number, high: number] = [0, 0],
+): [Plane, Plane?] {
   switch (entry.enc) {
     case 0: {
       if (block.length !== 8) throw new FrameError(`series ${entry.id} is no constant`);
@@ -131,6 +138,10 @@ function planes(entry: Entry, block: Uint8Array, n: number): [Plane, Plane?] {
       const high = new Float32Array(unshuffle(block.subarray(4 * n), n, 4));
       return [low, high];
     }
+    case 6: {
+      checkLength(entry, 2 * n);
+      return [cells(block, n, scale)];
+    }
     default:
       throw new FrameError(`encoding ${entry.enc} is unknown: reload the page`);
   }
@@ -138,6 +149,18 @@ function planes(entry: Entry, block: Uint8Array, n: number): [Plane, Plane?] {
 
 function checkLength(entry: Entry, bytes: number): void {
   if (entry.len !== bytes) throw new FrameError(`series ${entry.id} has ${entry.len} bytes, not ${bytes}`);
+}
+
+const NO_DATA = 0xffff;
+
+/** A row of a heat map. */
+function cells(block: Uint8Array, n: number, [low, high]: readonly [number, number]): Float32Array {
+  const view = new DataView(block.buffer, block.byteOffset, block.byteLength);
+  const unit = (high - low) / (NO_DATA - 1);
+  return Float32Array.from({ length: n }, (_, i) => {
+    const cell = view.getUint16(2 * i, true);
+    return cell === NO_DATA ? Number.NaN : low + cell * unit;
+  });
 }
 
 /** Puts the present values into their slots and NaN into the others. */

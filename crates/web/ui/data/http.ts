@@ -1,8 +1,16 @@
 // The server as a source. Every address is relative: the page works below any path.
 
 import { decodeFrames, type Frame } from "./fgmf";
-import { AnswerError, AwayError, type DataSource, type SeriesQuery } from "./source";
-import type { ContainerList, EventRow, Meta, Metric } from "./types";
+import {
+  AnswerError,
+  AwayError,
+  type DataSource,
+  type HeatQuery,
+  type RankQuery,
+  type SeriesQuery,
+  type WholeQuery,
+} from "./source";
+import type { Catalogue, ContainerList, Dashboard, EventRow, Hit, Meta, Metric, Note, Ranking } from "./types";
 
 const API = "api/v1/";
 
@@ -33,10 +41,10 @@ async function complaint(response: Response): Promise<string> {
 /** Answers that are likely to be others in a moment: too busy, or a proxy before a server that is gone. */
 const PASSING = new Set([429, 502, 503, 504]);
 
-async function get(url: string, signal?: AbortSignal): Promise<Response> {
+async function get(url: string, signal?: AbortSignal, init: RequestInit = {}): Promise<Response> {
   let response: Response;
   try {
-    response = await fetch(url, signal ? { signal } : {});
+    response = await fetch(url, signal ? { ...init, signal } : init);
   } catch (error) {
     if (signal?.aborted) throw error;
     throw new AwayError("the server cannot be reached");
@@ -55,6 +63,12 @@ async function json<T>(url: string, signal?: AbortSignal): Promise<T> {
 const list = <T>(answer: readonly T[] | Readonly<Record<string, readonly T[]>>, key: string): readonly T[] =>
   Array.isArray(answer) ? (answer as readonly T[]) : ((answer as Record<string, readonly T[]>)[key] ?? []);
 
+/** A write is marked, so that no other site can have made the browser send it. */
+const WRITE = { "x-fgm-write": "1" };
+
+/** Widths in steps of 64 hit the cache while a window is being resized. */
+const width = (px: number): number => Math.min(4096, Math.max(64, Math.ceil(px / 64) * 64));
+
 const POLL_MS = 2_000;
 const REOPEN_MS = 15_000;
 
@@ -63,8 +77,57 @@ export class HttpSource implements DataSource {
     return json(address("meta"), signal);
   }
 
-  async metrics(signal?: AbortSignal): Promise<readonly Metric[]> {
-    return list<Metric>(await json(address("metrics"), signal), "metrics");
+  async catalogue(signal?: AbortSignal): Promise<Catalogue> {
+    const answer = await json<readonly Metric[] | Catalogue>(address("metrics"), signal);
+    return "metrics" in answer ? answer : { metrics: answer, groups: [] };
+  }
+
+  async overview(query: WholeQuery, signal?: AbortSignal): Promise<Frame | null> {
+    const { metric, sel, px } = query;
+    const response = await get(address("overview", { metric, sel, px: width(px) }), signal);
+    const [frame] = decodeFrames(await response.arrayBuffer());
+    return frame && frame.series.length > 0 ? frame : null;
+  }
+
+  async heatmap(query: HeatQuery, signal?: AbortSignal): Promise<Frame> {
+    const { metric, start, end, px, sel, sort, generation: g } = query;
+    const response = await get(address("heatmap", { metric, start, end, px: width(px), sel, sort, g }), signal);
+    return decodeFrames(await response.arrayBuffer())[0];
+  }
+
+  rank(query: RankQuery, signal?: AbortSignal): Promise<Ranking> {
+    return json(address("rank", { ...query, n: 200 }), signal);
+  }
+
+  async find(text: string, signal?: AbortSignal): Promise<readonly Hit[]> {
+    return list<Hit>(await json(address("find", { q: text }), signal), "containers");
+  }
+
+  async notes(signal?: AbortSignal): Promise<readonly Note[]> {
+    return list<Note>(await json(address("notes"), signal), "notes");
+  }
+
+  async putNote(note: Omit<Note, "version">, version: string | null): Promise<Note> {
+    const { id, time_ms, end_ms, series, text } = note;
+    const headers: Record<string, string> = { ...WRITE, "content-type": "application/json" };
+    headers[version === null ? "if-none-match" : "if-match"] = version === null ? "*" : `"${version}"`;
+    const body = JSON.stringify({ time_ms, end_ms, series, text });
+    const response = await get(address(`notes/${id}`), undefined, { method: "PUT", headers, body });
+    return (await response.json()) as Note;
+  }
+
+  async deleteNote(id: string, version: string): Promise<void> {
+    const headers = { ...WRITE, "if-match": `"${version}"` };
+    await get(address(`notes/${id}`), undefined, { method: "DELETE", headers });
+  }
+
+  async dashboards(signal?: AbortSignal): Promise<readonly Dashboard[]> {
+    return list<Dashboard>(await json(address("dashboards"), signal), "dashboards");
+  }
+
+  csvAddress({ metrics, start, end, sel, ids }: Omit<SeriesQuery, "px" | "agg" | "generation">): string {
+    const query = { metric: metrics.join(","), start, end, sel: ids ? undefined : sel, ids: ids?.join(",") };
+    return address("export.csv", query).replaceAll("%2C", ",");
   }
 
   containers(start: number, end: number, sel: string, signal?: AbortSignal): Promise<ContainerList> {
@@ -81,8 +144,7 @@ export class HttpSource implements DataSource {
       metric: metrics.join(","),
       start,
       end,
-      // Widths in steps of 64 hit the cache while a window is being resized.
-      px: Math.min(4096, Math.max(64, Math.ceil(px / 64) * 64)),
+      px: width(px),
       sel: ids ? undefined : sel,
       ids: ids?.join(","),
       agg,

@@ -1,7 +1,7 @@
 // Where data come from. One interface, so that a page which carries its data can answer it too.
 
 import type { Frame } from "./fgmf";
-import type { ContainerList, EventRow, Meta, Metric } from "./types";
+import type { Catalogue, ContainerList, Dashboard, EventRow, Hit, Meta, Note, Ranking } from "./types";
 
 /** Series of several metrics over one range. */
 export interface SeriesQuery {
@@ -20,9 +20,45 @@ export interface SeriesQuery {
   readonly generation: string;
 }
 
+/** One metric of all matching containers. */
+export interface WholeQuery {
+  readonly metric: string;
+  readonly sel: string;
+  readonly px: number;
+}
+
+export interface HeatQuery extends WholeQuery {
+  readonly start: number;
+  readonly end: number;
+  readonly sort: string;
+  readonly generation: string;
+}
+
+export interface RankQuery {
+  readonly metric: string;
+  readonly start: number;
+  readonly end: number;
+  readonly sel: string;
+  readonly by: string;
+  /** `prev`, or `start..end` in ms. */
+  readonly base: string;
+}
+
 export interface DataSource {
   meta(signal?: AbortSignal): Promise<Meta>;
-  metrics(signal?: AbortSignal): Promise<readonly Metric[]>;
+  catalogue(signal?: AbortSignal): Promise<Catalogue>;
+  /** One metric over everything stored: series `range` (the extremes) and `mean`. */
+  overview(query: WholeQuery, signal?: AbortSignal): Promise<Frame | null>;
+  heatmap(query: HeatQuery, signal?: AbortSignal): Promise<Frame>;
+  rank(query: RankQuery, signal?: AbortSignal): Promise<Ranking>;
+  find(text: string, signal?: AbortSignal): Promise<readonly Hit[]>;
+  notes(signal?: AbortSignal): Promise<readonly Note[]>;
+  /** Writes a note; `version` is that of the one it replaces. */
+  putNote(note: Omit<Note, "version">, version: string | null): Promise<Note>;
+  deleteNote(id: string, version: string): Promise<void>;
+  dashboards(signal?: AbortSignal): Promise<readonly Dashboard[]>;
+  /** Where the samples themselves can be downloaded. */
+  csvAddress(query: Omit<SeriesQuery, "px" | "agg" | "generation">): string;
   containers(start: number, end: number, sel: string, signal?: AbortSignal): Promise<ContainerList>;
   series(query: SeriesQuery, signal?: AbortSignal): Promise<readonly Frame[]>;
   events(start: number, end: number, sel: string, signal?: AbortSignal): Promise<readonly EventRow[]>;

@@ -30,6 +30,82 @@ export interface Metric {
   readonly derived: boolean;
 }
 
+/** Metrics that add up to a whole, stacked in a panel of one container. */
+export interface Group {
+  readonly id: string;
+  readonly title: string;
+  readonly unit: string;
+  readonly help: string;
+  readonly parts: readonly string[];
+  readonly limit: string | null;
+}
+
+/** What there is to ask for. */
+export interface Catalogue {
+  readonly metrics: readonly Metric[];
+  readonly groups: readonly Group[];
+}
+
+/** What a person wrote down. */
+export interface Note {
+  readonly id: string;
+  readonly version: string;
+  readonly time_ms: number;
+  readonly end_ms: number | null;
+  readonly series: string | null;
+  readonly text: string;
+}
+
+/** The numbers of a container over a range. */
+export interface Numbers {
+  readonly last: number | null;
+  readonly min: number | null;
+  readonly avg: number | null;
+  readonly p50: number | null;
+  readonly p95: number | null;
+  readonly p99: number | null;
+  readonly max: number | null;
+}
+
+export interface RankRow extends Numbers {
+  readonly id: string;
+  readonly before: Numbers | null;
+  readonly change_percent: number | null;
+}
+
+/** Containers by one metric, beside what they were before. */
+export interface Ranking {
+  readonly metric: string;
+  readonly by: string;
+  readonly start_ms: number;
+  readonly end_ms: number;
+  readonly base: { readonly start_ms: number; readonly end_ms: number } | null;
+  readonly matched: number;
+  readonly rows: readonly RankRow[];
+}
+
+/** A container found over everything stored. */
+export interface Hit {
+  readonly id: string;
+  readonly node: string;
+  readonly namespace: string | null;
+  readonly pod: string | null;
+  readonly name: string;
+  readonly first_ms: number;
+  readonly last_ms: number;
+}
+
+/** A view that has a name: keys as in the page's address. */
+export interface Dashboard {
+  readonly name: string;
+  readonly title: string;
+  readonly help: string;
+  readonly m: readonly string[];
+  readonly f: string;
+  readonly hm: string | null;
+  readonly t: string | null;
+}
+
 /** One life of a container. */
 export interface Instance {
   readonly container_id: string;
@@ -50,6 +126,8 @@ export interface Container {
   readonly cgroup_path: string | null;
   readonly first_ms: number;
   readonly last_ms: number;
+  readonly restarts?: number;
+  readonly oom_kills?: number;
   readonly instances: readonly Instance[];
 }
 

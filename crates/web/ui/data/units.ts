@@ -50,6 +50,7 @@ const UNITS: Readonly<Record<string, Steps>> = {
     [1e3, 1e3, " s/s"],
   ],
   count: counts(""),
+  thousandths: [[0, 1000, ""]],
   per_s: counts(" /s"),
 };
 
@@ -108,6 +109,7 @@ export function unitLabel(unit: string): string {
     ms_per_s: "ms/s",
     per_s: "/s",
     count: "",
+    thousandths: "",
   };
   return labels[unit] ?? unit;
 }
@@ -121,6 +123,7 @@ export function unitWords(unit: string): string {
     ms_per_s: "milliseconds per second",
     per_s: "per second",
     ms: "time",
+    thousandths: "count",
   };
   return words[unit] ?? unit;
 }

@@ -29,6 +29,12 @@ export async function open(url, { theme = "dark", width = 1600, height = 960 } =
   return { browser, page, complaints };
 }
 
+/** The ranking, whatever the page thought should come first. */
+export async function showRanking(page) {
+  await page.getByRole("tab", { name: "Ranking" }).click();
+  await page.locator(".rk tbody tr").first().waitFor();
+}
+
 /** The plot area of a panel, in page pixels. */
 export async function plotBox(page, metric) {
   const box = await page.locator(`.c[data-metric="${metric}"] .u-over`).boundingBox();

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { countColour, open, plotBox, topOfColour } from "./browser.mjs";
+import { countColour, open, plotBox, topOfColour, showRanking } from "./browser.mjs";
 import { start } from "./server.mjs";
 import { SPIKE } from "./synthetic.mjs";
 
@@ -27,7 +27,7 @@ test("a spike of one sample is seen from five minutes to three hours", async () 
       const fragment = `#t=${from}..${from + length}&m=cpu_usage_millicores&c=${id}&th=dark`;
       await page.goto("about:blank");
       await page.goto(server.url + fragment);
-      await page.locator(".rk tbody tr").first().waitFor();
+      await showRanking(page);
       await page.waitForTimeout(600);
       const row = page.locator(`#con-${id} .sw`);
       const colour = await row.evaluate((one) => {
@@ -70,7 +70,7 @@ test("chips edit the selection", async () => {
 
 test("a metric that cannot be read breaks its own panel only, and can be tried again", async () => {
   await withPage("cluster", "#m=memory_current,io_read_bytes&th=dark", async ({ page, server }) => {
-    await page.locator(".rk tbody tr").first().waitFor();
+    await showRanking(page);
     server.faults.refuse.add("io_read_bytes");
     await page.keyboard.press("1");
     const alert = page.locator('.c[data-metric="io_read_bytes"] [role=alert]');
@@ -85,7 +85,7 @@ test("a metric that cannot be read breaks its own panel only, and can be tried a
 
 test("a server that is away is announced, what was loaded stays, and it is found again", async () => {
   await withPage("cluster", "#th=dark", async ({ page, server }) => {
-    await page.locator(".rk tbody tr").first().waitFor();
+    await showRanking(page);
     server.faults.away = true;
     await page.keyboard.press("3");
     const banner = page.locator(".banner.bad");
@@ -103,14 +103,14 @@ test("without the event stream the page asks for the newest sample by itself", a
   await withPage("cluster", "", async ({ page, server }) => {
     server.faults.noTail = true;
     await page.reload();
-    await page.locator(".rk tbody tr").first().waitFor();
+    await showRanking(page);
     await page.waitForRequest((request) => /\/series\?.*agg=raw/.test(request.url()));
   });
 });
 
 test("a double click goes back to the range before", async () => {
   await withPage("cluster", "", async ({ page }) => {
-    await page.locator(".rk tbody tr").first().waitFor();
+    await showRanking(page);
     const box = await plotBox(page, "memory_current");
     await page.mouse.move(box.x + 300, box.y + 8);
     await page.mouse.wheel(0, -300);

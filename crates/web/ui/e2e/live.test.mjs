@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { after, before, test } from "node:test";
-import { countColour, open, plotBox } from "./browser.mjs";
+import { countColour, open, plotBox, showRanking } from "./browser.mjs";
 import { start } from "./server.mjs";
 
 const FIRST = "cpu_usage_millicores";
@@ -23,7 +23,7 @@ before(async () => {
     url = server.url;
   }
   ({ browser, page, complaints } = await open(url));
-  await page.locator(".rk tbody tr").first().waitFor();
+  await showRanking(page);
 });
 after(async () => {
   await browser?.close();
@@ -41,7 +41,7 @@ test("containers are listed, with the value of the first panel", async () => {
 });
 
 test("the default view shows CPU, throttling, memory and pressure", async () => {
-  const shown = await page.locator(".panels .c").evaluateAll((list) => list.map((one) => one.dataset.metric));
+  const shown = await page.locator(".panels .c[data-metric]").evaluateAll((list) => list.map((one) => one.dataset.metric));
   assert.deepEqual(shown, [FIRST, "cpu_throttled_percent", "memory_current", "memory_psi_some_percent"]);
 });
 
@@ -78,7 +78,8 @@ test("hovering shows values with their unit, and the crosshair in every panel", 
   assert.match(await tip.textContent(), /\d\d:\d\d:\d\d/);
   assert.match(await tip.locator("tr td:last-child").first().textContent(), /\d (m|cores)$/);
   const crosses = await page.locator(".cross").evaluateAll((list) => list.map((one) => one.getBoundingClientRect().x));
-  assert.equal(crosses.length, 4);
+  // Four panels and the heat map.
+  assert.equal(crosses.length, 5);
   assert.ok(crosses.every((x) => Math.abs(x - crosses[0]) < 1), crosses.join());
   assert.equal(await page.locator(".rk th").nth(1).textContent(), "cursor");
 });
@@ -176,19 +177,27 @@ test("filtering leaves what matches, and says why nothing does", async () => {
 });
 
 for (const theme of ["dark", "light"]) {
-  test(`accessible in the ${theme} theme, with the help open and closed`, async () => {
+  test(`accessible in the ${theme} theme, with every dialog and tab open`, async () => {
     while ((await page.locator("html").getAttribute("data-theme")) !== theme) await page.keyboard.press("t");
     // As the debugger, since the page's own policy lets no script in.
     await page.evaluate(axe);
-    for (const open of [false, true]) {
-      if (open) await page.keyboard.press("?");
+    const states = [
+      { name: "as it opens" },
+      { name: "help", keys: "?", closes: true },
+      { name: "palette", keys: "Control+k", closes: true },
+      ...["Ranking", "Events", "Range", "Notes"].map((tab) => ({ name: tab, tab })),
+      { name: "table", keys: "Shift+T", closes: true },
+    ];
+    for (const { name, keys, tab, closes } of states) {
+      if (keys) await page.keyboard.press(keys);
+      if (tab) await page.getByRole("tab", { name: tab }).click();
       await settled();
       const violations = await page.evaluate(async () => {
         const { violations } = await globalThis.axe.run(document);
         return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join(" | ")}`);
       });
-      assert.deepEqual(violations, []);
-      if (open) await page.keyboard.press("Escape");
+      assert.deepEqual(violations, [], name);
+      if (closes) await page.keyboard.press("Escape");
     }
   });
 }
@@ -196,8 +205,8 @@ for (const theme of ["dark", "light"]) {
 test("a link brings back the same view", async () => {
   await page.goto("about:blank");
   await page.goto(`${url}#v=1&t=live:300&m=memory_current,cpu_usage_millicores&th=dark`);
-  await page.locator(".rk tbody tr").first().waitFor();
-  const shown = await page.locator(".panels .c").evaluateAll((list) => list.map((one) => one.dataset.metric));
+  await showRanking(page);
+  const shown = await page.locator(".panels .c[data-metric]").evaluateAll((list) => list.map((one) => one.dataset.metric));
   assert.deepEqual(shown, ["memory_current", "cpu_usage_millicores"]);
   assert.match(await time(), /^live:300$/);
 });
@@ -205,7 +214,7 @@ test("a link brings back the same view", async () => {
 test("a picture for the README", { skip: !process.env.FGM_SCREENSHOT }, async () => {
   await page.goto("about:blank");
   await page.goto(`${url}#v=1&t=live:900&th=dark`);
-  await page.locator(".rk tbody tr").first().waitFor();
+  await showRanking(page);
   await page.waitForTimeout(1500);
   const box = await plotBox(page, FIRST);
   await page.mouse.move(box.x + box.width * 0.42, box.y + box.height * 0.4);

@@ -113,6 +113,31 @@ export function start({ port = 0, kind = process.env.FGM_SYNTHETIC ?? "cluster" 
           return json(response, { title: "bad request", status: 400, detail: error.message }, 400);
         }
       }
+      case "/api/v1/overview": {
+        const info = catalogue.find(({ id }) => id === query.get("metric"));
+        const one = containers.slice(0, 1).map((container) => ({ ...container, id: "range" }));
+        const spec = { metric: info.id, info, containers: one, start: first, end: now(), bucket: 30, raw: false, value: valueOf };
+        return response.writeHead(200).end(encodeFrame(spec));
+      }
+      case "/api/v1/heatmap": {
+        const rows = new URLSearchParams(query);
+        rows.delete("agg");
+        try {
+          return response.writeHead(200).end(Buffer.concat(series(rows)));
+        } catch (error) {
+          return json(response, { title: "bad request", status: 400, detail: error.message }, 400);
+        }
+      }
+      case "/api/v1/rank":
+        return json(response, { metric: query.get("metric"), by: "p99", matched: 0, rows: [], base: null });
+      case "/api/v1/find": {
+        const found = matches(query.get("q") ?? "").map(describe);
+        return json(response, { containers: found.map((one) => ({ ...one, node: "kind-worker2" })), matched: found.length });
+      }
+      case "/api/v1/notes":
+        return json(response, { notes: [] });
+      case "/api/v1/dashboards":
+        return json(response, { dashboards: [], skipped: [] });
       case "/api/v1/tail": {
         if (faults.noTail) return json(response, { title: "not found", status: 404 }, 404);
         response.writeHead(200, { "content-type": "text/event-stream" });

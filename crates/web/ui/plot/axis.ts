@@ -1,7 +1,7 @@
 // The value axis: where it ends, where its ticks are, how they are written; and the words of the
 // time axis. Pure.
 
-import { digits, scaleFor } from "../data/units";
+import { digits, formatValue, scaleFor } from "../data/units";
 import { clock, day } from "../state/time";
 
 export interface ValueAxis {
@@ -20,6 +20,7 @@ const LEAST: Readonly<Record<string, number>> = {
   usec_per_s: 1000,
   per_s: 1,
   count: 4,
+  thousandths: 1000,
 };
 
 const NICE = [1, 2, 2.5, 5, 10];
@@ -47,6 +48,25 @@ export function valueAxis(lowest: number, highest: number, unit: string, heightP
     i === ticks.length - 1 ? digits(tick / divisor) + suffix.replace(/^ (?=[%m]$)/, "") : digits(tick / divisor),
   );
   return { min: first * step, max, ticks, labels };
+}
+
+/** The least that a logarithmic axis tells from nothing, in shares of its top. */
+const DECADES = 5;
+
+/** What a value is on a logarithmic axis whose highest value is `highest`: nothing lies at its foot. */
+export function toLog(value: number, highest: number): number {
+  return Math.log10(Math.max(value, highest / 10 ** DECADES));
+}
+
+/** An axis by the logarithm, with a tick per decade. */
+export function logAxis(lowest: number, highest: number, unit: string): ValueAxis {
+  const top = Math.max(highest, 1e-3);
+  const floor = Math.max(lowest, top / 10 ** DECADES);
+  const min = Math.floor(Math.log10(floor));
+  const max = Math.max(min + 1, Math.log10(top * 1.2));
+  const ticks: number[] = [];
+  for (let power = min; power <= max; power++) ticks.push(power);
+  return { min, max, ticks, labels: ticks.map((power) => formatValue(10 ** power, unit)) };
 }
 
 /** The words below the ticks of the time axis, `every` ms apart; a new day is named. */

@@ -6,14 +6,16 @@ export interface GestureHandlers {
   hover(at: { readonly x: number; readonly y: number } | null): void;
   /** A stretch between two shares of the width was marked; `done` when the button was released. */
   band(from: number, to: number, done: boolean): void;
+  /** The same with Ctrl held: to select, not to zoom. */
+  select(from: number, to: number, done: boolean): void;
   /** The marking was given up. */
   cancel(): void;
   /** Zoom by `factor`, keeping the share `at` in place. */
   zoom(at: number, factor: number): void;
   /** Move by a share of the width. */
   pan(share: number): void;
-  /** A click at these pixels. */
-  pick(at: { readonly x: number; readonly y: number }): void;
+  /** A click at these pixels, with or without Shift. */
+  pick(at: { readonly x: number; readonly y: number }, withShift: boolean): void;
   /** Two clicks. */
   back(): void;
 }
@@ -23,11 +25,11 @@ const CLICK_PX = 4;
 const LINE_PX = 16;
 const WHEEL_ZOOM = 0.0015;
 
-/** Listens on `area`; returns the way to stop. */
-export function listen(area: HTMLElement, handlers: GestureHandlers): () => void {
+/** Listens on `area`; returns the way to stop. While `selecting`, a drag selects without Ctrl. */
+export function listen(area: HTMLElement, handlers: GestureHandlers, selecting = () => false): () => void {
   const stop = new AbortController();
   const { signal } = stop;
-  let drag: { startX: number; lastX: number; pans: boolean; moved: boolean } | null = null;
+  let drag: { startX: number; lastX: number; pans: boolean; selects: boolean; moved: boolean } | null = null;
 
   const position = (event: MouseEvent): { x: number; y: number; width: number } => {
     const box = area.getBoundingClientRect();
@@ -41,7 +43,7 @@ export function listen(area: HTMLElement, handlers: GestureHandlers): () => void
       if (event.button !== 0) return;
       const { x } = position(event);
       area.setPointerCapture(event.pointerId);
-      drag = { startX: x, lastX: x, pans: event.shiftKey, moved: false };
+      drag = { startX: x, lastX: x, pans: event.shiftKey, selects: event.ctrlKey || selecting(), moved: false };
     },
     { signal },
   );
@@ -57,7 +59,7 @@ export function listen(area: HTMLElement, handlers: GestureHandlers): () => void
         handlers.pan((drag.lastX - x) / width);
         drag.lastX = x;
       } else {
-        handlers.band(share(drag.startX, width), share(x, width), false);
+        (drag.selects ? handlers.select : handlers.band)(share(drag.startX, width), share(x, width), false);
       }
     },
     { signal },
@@ -67,10 +69,10 @@ export function listen(area: HTMLElement, handlers: GestureHandlers): () => void
     (event) => {
       if (!drag) return;
       const { x, y, width } = position(event);
-      const { startX, pans, moved } = drag;
+      const { startX, pans, selects, moved } = drag;
       drag = null;
-      if (!moved) handlers.pick({ x, y });
-      else if (!pans) handlers.band(share(startX, width), share(x, width), true);
+      if (!moved) handlers.pick({ x, y }, event.shiftKey);
+      else if (!pans) (selects ? handlers.select : handlers.band)(share(startX, width), share(x, width), true);
     },
     { signal },
   );

@@ -1,6 +1,6 @@
 // What a panel is told to draw. The state decides what is shown and how; the panel only draws it.
 
-import type { Column, Frame } from "../data/fgmf";
+import type { Column, Frame, Plane } from "../data/fgmf";
 import type { Range } from "../state/time";
 
 /** A line that is told apart from the others. */
@@ -20,6 +20,21 @@ export interface LimitLine {
   readonly label: string;
 }
 
+/** A layer of a stack. */
+export interface Area {
+  readonly low: Plane;
+  readonly high: Plane;
+  readonly colour: string;
+  readonly opacity: number;
+}
+
+/** A line of another range, laid over this one. */
+export interface Ghost {
+  readonly frame: Frame;
+  readonly column: Column;
+  readonly colour: string;
+}
+
 /** Something that happened, drawn through all panels. */
 export interface Marker {
   readonly time: number;
@@ -36,6 +51,13 @@ export interface PanelModel {
   readonly crowd: readonly Column[];
   /** From back to front. */
   readonly lines: readonly Line[];
+  /** From bottom to top. */
+  readonly areas: readonly Area[];
+  readonly ghosts: readonly Ghost[];
+  /** Drawn by the logarithm. */
+  readonly log: boolean;
+  /** The stretch that statistics are of. */
+  readonly selection: Range | null;
   readonly limit: LimitLine | null;
   readonly markers: readonly Marker[];
   /** Whether the glyphs of the markers stand above this panel. */

@@ -1,7 +1,8 @@
 // Paints the inside of a panel between uPlot's grid and its overlay: crowd, lines, limit, markers.
 
 import type { Column, Frame } from "../data/fgmf";
-import type { LimitLine, Marker, PanelModel } from "./model";
+import { toLog } from "./axis";
+import type { Area, LimitLine, Marker, PanelModel } from "./model";
 import { Raster, rgb } from "./raster";
 import { slotTime, Spans, trace, type Viewport } from "./spans";
 import type { Theme } from "./theme";
@@ -23,7 +24,7 @@ export class Painter {
   paint(
     canvas: CanvasRenderingContext2D,
     box: Box,
-    values: { readonly min: number; readonly max: number },
+    values: { readonly min: number; readonly max: number; readonly highest: number },
     model: PanelModel,
     theme: Theme,
     ratio: number,
@@ -31,10 +32,15 @@ export class Painter {
     const width = Math.round(box.width);
     const height = Math.round(box.height);
     if (width < 2 || height < 2) return;
-    const view: Viewport = { ...model.range, ...values, width, height };
+    const view: Viewport = { ...model.range, min: values.min, max: values.max, width, height };
+    const scaled = (column: Column): Column => (model.log ? this.logarithm(column, values.highest) : column);
     const { frame } = model;
-    if (frame && model.crowd.length + model.lines.length > 0) {
-      this.lines(view, frame, model, theme, ratio);
+    if (model.selection) drawSelection(canvas, box, view, model.selection, theme);
+    if (frame && model.areas.length > 0) {
+      for (const area of model.areas) drawArea(canvas, box, view, frame, area);
+    }
+    if (frame && model.crowd.length + model.lines.length + model.ghosts.length > 0) {
+      this.lines(view, frame, model, theme, ratio, scaled);
       canvas.drawImage(this.sheet, box.left, box.top, box.width, box.height);
     }
     canvas.save();
@@ -42,16 +48,44 @@ export class Painter {
     canvas.rect(box.left, box.top, box.width, box.height);
     canvas.clip();
     for (const marker of model.markers) drawMarker(canvas, box, view, marker, theme, ratio);
-    if (model.limit) drawLimit(canvas, box, view, model.limit, theme, ratio);
+    if (model.limit) {
+      const limit = { ...model.limit, column: scaled(model.limit.column) };
+      drawLimit(canvas, box, view, limit, theme, ratio);
+    }
     canvas.restore();
     if (model.glyphs) drawGlyphs(canvas, box, view, model.markers, theme, ratio);
   }
 
-  private lines(view: Viewport, frame: Frame, model: PanelModel, theme: Theme, ratio: number): void {
+  private readonly logs = new WeakMap<Column, { readonly highest: number; readonly column: Column }>();
+
+  /** A column as a logarithmic axis has it, made once. */
+  private logarithm(column: Column, highest: number): Column {
+    const kept = this.logs.get(column);
+    if (kept?.highest === highest) return kept.column;
+    const of = (plane: Column["high"]): Float64Array =>
+      Float64Array.from(plane, (value) => (Number.isNaN(value) ? value : toLog(value, highest)));
+    const high = of(column.high);
+    const made = { ...column, high, low: column.low === column.high ? high : of(column.low) };
+    this.logs.set(column, { highest, column: made });
+    return made;
+  }
+
+  private lines(
+    view: Viewport,
+    frame: Frame,
+    model: PanelModel,
+    theme: Theme,
+    ratio: number,
+    scaled: (column: Column) => Column,
+  ): void {
     const { raster, spans, sheet } = this;
-    this.crowd(view, frame, model.crowd, theme);
+    this.crowd(view, frame, model.crowd, theme, scaled);
+    for (const ghost of model.ghosts) {
+      trace(scaled(ghost.column), ghost.frame, view, spans);
+      raster.line(spans, rgb(ghost.colour), 0.42, 1.1 * ratio);
+    }
     for (const { column, colour, opacity, thickness } of model.lines) {
-      trace(column, frame, view, spans);
+      trace(scaled(column), frame, view, spans);
       raster.line(spans, rgb(colour), opacity, thickness * ratio);
     }
     sheet.width = view.width;
@@ -60,7 +94,13 @@ export class Painter {
   }
 
   /** Hundreds of lines cost tens of milliseconds: they are drawn anew only when they changed. */
-  private crowd(view: Viewport, frame: Frame, crowd: readonly Column[], theme: Theme): void {
+  private crowd(
+    view: Viewport,
+    frame: Frame,
+    crowd: readonly Column[],
+    theme: Theme,
+    scaled: (column: Column) => Column,
+  ): void {
     const { raster, spans } = this;
     const key = `${view.start} ${view.end} ${view.min} ${view.max} ${theme.name}`;
     const same = this.crowdOf?.crowd === crowd && this.crowdOf.key === key;
@@ -69,7 +109,7 @@ export class Painter {
     this.crowdOf = null;
     if (crowd.length === 0) return;
     for (const column of crowd) {
-      trace(column, frame, view, spans);
+      trace(scaled(column), frame, view, spans);
       raster.count(spans);
     }
     raster.shade(rgb(theme.crowd));
@@ -84,6 +124,46 @@ const TONES = {
   muted: (theme: Theme) => theme.muted,
   accent: (theme: Theme) => theme.accent,
 };
+
+function drawSelection(
+  canvas: CanvasRenderingContext2D,
+  box: Box,
+  view: Viewport,
+  { start, end }: { readonly start: number; readonly end: number },
+  theme: Theme,
+): void {
+  const left = Math.max(box.left, pixelX(box, view, start));
+  const right = Math.min(box.left + box.width, pixelX(box, view, end));
+  if (right <= left) return;
+  canvas.save();
+  canvas.fillStyle = theme.accent;
+  canvas.globalAlpha = 0.12;
+  canvas.fillRect(left, box.top, right - left, box.height);
+  canvas.restore();
+}
+
+/** A layer of a stack, between its lower and its upper edge; a hole where there is no data. */
+function drawArea(canvas: CanvasRenderingContext2D, box: Box, view: Viewport, frame: Frame, area: Area): void {
+  const toY = (value: number): number =>
+    box.top + (1 - (value - view.min) / (view.max - view.min)) * box.height;
+  canvas.save();
+  canvas.beginPath();
+  canvas.rect(box.left, box.top, box.width, box.height);
+  canvas.clip();
+  canvas.fillStyle = area.colour;
+  canvas.globalAlpha = area.opacity;
+  for (let from = 0; from < frame.n; from++) {
+    if (Number.isNaN(area.high[from])) continue;
+    let to = from;
+    while (to + 1 < frame.n && !Number.isNaN(area.high[to + 1])) to++;
+    canvas.beginPath();
+    for (let i = from; i <= to; i++) canvas.lineTo(pixelX(box, view, slotTime(frame, i)), toY(area.high[i]));
+    for (let i = to; i >= from; i--) canvas.lineTo(pixelX(box, view, slotTime(frame, i)), toY(area.low[i]));
+    canvas.fill();
+    from = to;
+  }
+  canvas.restore();
+}
 
 function pixelX(box: Box, view: Viewport, time: number): number {
   return box.left + ((time - view.start) / (view.end - view.start)) * box.width;

@@ -55,6 +55,12 @@ function oklch(lightness: number, chroma: number, hue: number): string {
 /** Remembers which container got which colour: it must not change while zooming. */
 export class Colours {
   private readonly slots = new Map<string, number>();
+  private readonly fixed = new Map<string, number>();
+
+  /** Gives a part of a whole its place in the set: it takes no colour from the containers. */
+  fix(id: string, slot: number): void {
+    this.fixed.set(id, slot);
+  }
 
   /** Gives colours to those that have none, in that order. */
   assign(ids: Iterable<string>): void {
@@ -63,11 +69,13 @@ export class Colours {
 
   /** The colour it has already, if any: a list that comes before the ranking must not give colours. */
   known(id: string, theme: ThemeName): string | null {
-    const slot = this.slots.get(id);
+    const slot = this.fixed.get(id) ?? this.slots.get(id);
     return slot === undefined ? null : colour(slot, theme);
   }
 
   of(id: string, theme: ThemeName): string {
+    const fixed = this.fixed.get(id);
+    if (fixed !== undefined) return colour(fixed, theme);
     this.assign([id]);
     return colour(this.slots.get(id) ?? 0, theme);
   }

@@ -2,18 +2,16 @@
 // elements above it. Knows no framework; uPlot stays behind this class.
 
 import uPlot from "uplot";
-import { clock, duration, type Range } from "../state/time";
+import { clock, duration, type Range, zoneShift } from "../state/time";
 import type { Frame } from "../data/fgmf";
-import { timeLabels, valueAxis, type ValueAxis } from "./axis";
+import { logAxis, timeLabels, toLog, valueAxis, type ValueAxis } from "./axis";
 import { listen } from "./gestures";
+import { GUTTER_PX, RIGHT_PX } from "./layout";
 import { type Hit, nearest, reading } from "./hit";
 import type { PanelModel } from "./model";
 import { type Box, Painter } from "./paint";
 import type { Theme } from "./theme";
 
-/** Width of the value axis: the same in all panels, or the crosshair would break between them. */
-export const GUTTER_PX = 74;
-const RIGHT_PX = 12;
 const TIME_AXIS_PX = 22;
 const TOP_PX = 10;
 /** Half the width of a label of the time axis. */
@@ -34,7 +32,11 @@ export interface PanelHandlers {
   show(range: Range, gesture: boolean): void;
   zoom(at: number, factor: number): void;
   pan(share: number): void;
-  pick(pointer: Pointer): void;
+  /** Statistics of this range; `done` when the button was released. */
+  select(range: Range, done: boolean): void;
+  /** Whether a drag selects without Ctrl. */
+  selecting(): boolean;
+  pick(pointer: Pointer, isSecond: boolean): void;
   back(): void;
 }
 
@@ -51,6 +53,7 @@ export class PanelView {
   private readonly stop: () => void;
   private model: PanelModel | null = null;
   private axis: ValueAxis = { min: 0, max: 1, ticks: [], labels: [] };
+  private highest = 1;
   private pointer: { readonly x: number; readonly y: number } | null = null;
   private kept: (Range & { readonly frame: Frame; readonly values: readonly [number, number] }) | null = null;
 
@@ -82,9 +85,10 @@ export class PanelView {
       },
       zoom: (at, factor) => this.handlers.zoom(this.time(at * this.width), factor),
       pan: (share) => this.handlers.pan(share),
-      pick: (at) => this.handlers.pick(this.look(at)),
+      select: (from, to, done) => this.onSelect(from, to, done),
+      pick: (at, withShift) => this.handlers.pick(this.look(at), withShift),
       back: () => this.handlers.back(),
-    });
+    }, () => this.handlers.selecting());
   }
 
   destroy(): void {
@@ -167,7 +171,14 @@ export class PanelView {
         if (value > top && value <= high * LIMIT_IN_REACH) top = value;
       }
     }
-    this.axis = valueAxis(low, top, model.unit, this.area.height);
+    for (const { high: layer } of model.areas) {
+      for (const value of layer) if (value > top) top = value;
+    }
+    for (const { column } of model.ghosts) {
+      for (const value of column.high) if (value > top) top = value;
+    }
+    this.highest = top;
+    this.axis = model.log ? logAxis(low, top, model.unit) : valueAxis(low, top, model.unit, this.area.height);
   }
 
   /** Kept while only the emphasis changes: that follows every move of the pointer. */
@@ -192,7 +203,8 @@ export class PanelView {
 
   private pixelY(value: number): number {
     const { min, max } = this.axis;
-    return (1 - (value - min) / (max - min)) * this.area.height;
+    const place = this.model?.log ? toLog(value, this.highest) : value;
+    return (1 - (place - min) / (max - min)) * this.area.height;
   }
 
   private look(at: { readonly x: number; readonly y: number }): Pointer {
@@ -219,6 +231,26 @@ export class PanelView {
       `${clock(range.start)} – ${clock(range.end)} · ${duration(range.end - range.start)}`;
   }
 
+  private onSelect(from: number, to: number, done: boolean): void {
+    const [left, right] = [Math.min(from, to) * this.width, Math.max(from, to) * this.width];
+    this.handlers.select({ start: Math.round(this.time(left)), end: Math.round(this.time(right)) }, done);
+  }
+
+  /** The picture as it is, on the colour of the surface. */
+  picture(): HTMLCanvasElement {
+    const { canvas } = this.plot.ctx;
+    const copy = document.createElement("canvas");
+    copy.width = canvas.width;
+    copy.height = canvas.height;
+    const pen = copy.getContext("2d");
+    if (pen) {
+      pen.fillStyle = this.theme.surface;
+      pen.fillRect(0, 0, copy.width, copy.height);
+      pen.drawImage(canvas, 0, 0);
+    }
+    return copy;
+  }
+
   private options(): uPlot.Options {
     const own = (): uPlot.Axis => ({
       stroke: () => this.theme.faint,
@@ -230,6 +262,7 @@ export class PanelView {
       width: Math.max(50, this.host.clientWidth),
       height: Math.max(50, this.host.clientHeight),
       ms: 1,
+      tzDate: (ms) => new Date(ms + zoneShift(ms)),
       padding: [TOP_PX, RIGHT_PX, 0, 0],
       legend: { show: false },
       cursor: { show: false },
@@ -266,7 +299,7 @@ export class PanelView {
         draw: [
           (plot) => {
             if (!this.model) return;
-            this.painter.paint(plot.ctx, plot.bbox, this.axis, this.model, this.theme, uPlot.pxRatio);
+            this.painter.paint(plot.ctx, plot.bbox, { ...this.axis, highest: this.highest }, this.model, this.theme, uPlot.pxRatio);
           },
         ],
       },

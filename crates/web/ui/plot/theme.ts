@@ -13,6 +13,9 @@ export interface Theme {
   readonly accent: string;
   readonly bad: string;
   readonly warn: string;
+  /** The strip on top: the extremes, and the mean. */
+  readonly envelope: string;
+  readonly mean: string;
   /** Colour of the crowd that is not told apart. */
   readonly crowd: string;
   readonly font: string;
@@ -32,6 +35,8 @@ export function readTheme(): Theme {
     accent: get("--ac"),
     bad: get("--bad"),
     warn: get("--warn"),
+    envelope: get("--env"),
+    mean: get("--mean"),
     crowd: get("--crowd"),
     font: `10.5px ${get("--f")}`,
   };

@@ -7,7 +7,7 @@ import type { Range } from "./time";
 import { format, parse, type ViewState } from "./url";
 
 /** Two steps of one gesture lie closer together than this. */
-const GESTURE_MS = 400;
+const GESTURE_MS = 600;
 /** Browsers refuse too many rewrites in a row. */
 const REWRITE_MS = 300;
 

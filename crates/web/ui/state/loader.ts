@@ -6,6 +6,7 @@ import { append } from "../data/append";
 import type { Frame } from "../data/fgmf";
 import { rank, summarise } from "../data/stats";
 import { AnswerError, type DataSource } from "../data/source";
+import { followExtras } from "./extras";
 import { amend } from "./history";
 import { limitInputs } from "./limits";
 import * as store from "./store";
@@ -41,10 +42,11 @@ export class Loader {
   /** Loads the catalogue, then follows the state. */
   async start(): Promise<void> {
     try {
-      const [meta, metrics] = await Promise.all([this.source.meta(), this.source.metrics()]);
+      const [meta, catalogue] = await Promise.all([this.source.meta(), this.source.catalogue()]);
       batch(() => {
         store.meta.value = meta;
-        store.metrics.value = metrics;
+        store.metrics.value = catalogue.metrics;
+        store.groups.value = catalogue.groups;
         const known = meta.live_until_ms ?? meta.last_ms;
         this.newestIsGuess = known === null;
         store.newest.value = known ?? Date.now();
@@ -62,6 +64,7 @@ export class Loader {
       this.newestIsGuess = false;
     });
     effect(() => this.onChange());
+    followExtras(this.source);
   }
 
   /** A recording younger than the shortest preset fills little of the default window. */
@@ -208,7 +211,8 @@ function question(): Question {
   for (const { metric } of store.panels.value) {
     const known = byId.get(metric);
     if (!known) continue;
-    wanted.add(metric);
+    const group = store.groupById.value.get(metric);
+    for (const part of group?.parts ?? [metric]) wanted.add(part);
     for (const limit of limitInputs(known)) wanted.add(limit);
   }
   return {

@@ -2,7 +2,7 @@
 // hold; alternatives of one key are separated by `|`. The server evaluates it, this edits it.
 
 /** The keys that are shown as chips. */
-export type ChipKey = "ns" | "qos";
+export type ChipKey = "ns" | "qos" | "has";
 
 export interface Term {
   /** Empty for a bare word. */

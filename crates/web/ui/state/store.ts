@@ -2,11 +2,12 @@
 
 import { computed, signal } from "@preact/signals";
 import type { Frame } from "../data/fgmf";
-import type { Container, EventRow, Meta, Metric } from "../data/types";
+import type { Container, Dashboard, EventRow, Group, Meta, Metric, Note, Ranking } from "../data/types";
 import { Colours, type ThemeName } from "../plot/palette";
 import type { Pointer } from "../plot/panel";
+import { SUM } from "./stack";
 import { resolve, type Range } from "./time";
-import { DEFAULT_VIEW, type PanelSpec, type ViewState } from "./url";
+import { DEFAULT_VIEW, type HeatSpec, type PanelSpec, type ViewState } from "./url";
 
 /** What is there of one metric. */
 export interface Loaded {
@@ -38,6 +39,16 @@ export const DEFAULT_PANELS: readonly string[] = [
   "memory_psi_some_percent",
 ];
 
+/** An answer that a part of the page waits for. */
+export interface Answer<T> {
+  readonly key: string;
+  readonly value: T | null;
+  readonly error: string | null;
+}
+
+/** What the inspector shows. */
+export type Tab = "ranking" | "events" | "range" | "notes";
+
 export const view = signal<ViewState>(DEFAULT_VIEW);
 export const meta = signal<Meta | null>(null);
 export const metrics = signal<readonly Metric[]>([]);
@@ -48,11 +59,23 @@ export const everyone = signal<readonly Container[]>([]);
 /** Whether the lists have come once. */
 export const listed = signal(false);
 export const events = signal<readonly EventRow[]>([]);
+/** Events of everything stored, for the strip on top. */
+export const allEvents = signal<readonly EventRow[]>([]);
+export const notes = signal<readonly Note[]>([]);
+export const groups = signal<readonly Group[]>([]);
+export const dashboards = signal<readonly Dashboard[]>([]);
+export const overview = signal<{ readonly metric: string; readonly frame: Frame } | null>(null);
+export const heat = signal<Answer<Frame> | null>(null);
+export const ranked = signal<Answer<Ranking> | null>(null);
+/** The frames of the range that this one is compared with, moved onto it. */
+export const ghosts = signal<ReadonlyMap<string, Frame>>(new Map());
 export const loaded = signal<ReadonlyMap<string, Loaded>>(new Map());
 export const busy = signal(false);
 export const connection = signal<Connection>({ state: "up" });
 /** Time of the newest sample, ms; 0 before it is known. */
 export const newest = signal(0);
+/** Width of the strip on top, CSS pixels. */
+export const stripWidth = signal(0);
 /** Width of the plots, CSS pixels. */
 export const plotWidth = signal(0);
 export const hover = signal<Cursor | null>(null);
@@ -61,6 +84,26 @@ export const activePanel = signal<string | null>(null);
 /** The series below the pointer in a list. */
 export const pointed = signal<string | null>(null);
 export const helpOpen = signal(false);
+export const paletteOpen = signal(false);
+/** The tab that was chosen; null leaves it to what there is. */
+export const chosenTab = signal<Tab | null>(null);
+/** The panel that fills the column. */
+export const maximised = signal<string | null>(null);
+/** The panel whose numbers are shown as a table. */
+export const tableOf = signal<string | null>(null);
+/** The event whose card is open. */
+export const openEvent = signal<string | null>(null);
+/** A second pin: time and value are told against the first. */
+export const secondPin = signal<number | null>(null);
+/** Whether a drag selects without Ctrl. */
+export const selecting = signal(false);
+/** The note being written; null when none is. */
+export const draft = signal<Omit<Note, "version"> & { readonly version: string | null } | null>(null);
+/** A sentence that passes: what was copied, saved or refused. */
+export const said = signal<{ readonly text: string; readonly bad: boolean } | null>(null);
+/** Containers that are not drawn. */
+export const hidden = signal<ReadonlySet<string>>(new Set());
+export const solo = signal<string | null>(null);
 export const themeChoice = signal<ThemeChoice>("auto");
 export const themeName = signal<ThemeName>("dark");
 
@@ -74,7 +117,50 @@ export const panels = computed<readonly PanelSpec[]>(
   () => view.value.panels ?? DEFAULT_PANELS.map((metric) => ({ metric, flags: "" })),
 );
 
-export const metricById = computed(() => new Map(metrics.value.map((metric) => [metric.id, metric])));
+export const groupById = computed(() => new Map(groups.value.map((group) => [group.id, group])));
+
+/** Metrics, and the groups as metrics of their own. */
+export const pickable = computed<readonly Metric[]>(() => [
+  ...metrics.value,
+  ...groups.value.map(
+    (group): Metric => ({
+      ...group,
+      category: group.id.startsWith("cpu") ? "cpu" : "memory",
+      kind: "group",
+      derived: true,
+    }),
+  ),
+]);
+export const metricById = computed(() => new Map(pickable.value.map((metric) => [metric.id, metric])));
+
+/** Everything stored, up to the newest sample. */
+export const stored = computed<Range>(() => {
+  const end = Math.max(newest.value, meta.value?.last_ms ?? 0);
+  const first = meta.value?.first_ms ?? end - 3_600_000;
+  return { start: Math.min(first, end - 60_000), end };
+});
+
+/** The range that this one is compared with. */
+export const compared = computed<Range | null>(() => {
+  const { compare } = view.value;
+  if (compare === null) return null;
+  if (compare !== "prev") return compare;
+  const { start, end } = range.value;
+  return { start: start - (end - start), end: start };
+});
+
+/** What the heat map is of: as chosen, else throttling where there is any, else CPU. */
+export const heatSpec = computed<HeatSpec | null>(() => {
+  const { heat: chosen } = view.value;
+  if (chosen === "off") return null;
+  if (chosen !== null) return chosen;
+  const throttled = loaded.value.get("cpu_throttled_percent")?.frame;
+  const some = throttled?.series.some(({ max }) => (max ?? 0) >= REMARKABLE_PERCENT) ?? false;
+  return { metric: some ? "cpu_throttled_percent" : "cpu_usage_millicores", sort: "p99" };
+});
+
+/** Throttling from here on is what a person wants to see first. */
+const REMARKABLE_PERCENT = 5;
 
 /** Names of everything ever listed: a line keeps its name when its container has left the range. */
 const known = new Map<string, Container>();
@@ -107,12 +193,10 @@ export const emphasised = computed<string | null>(() => {
   return view.value.focus[0] ?? null;
 });
 
-export const frameOf = (metric: string): Frame | null => loaded.value.get(metric)?.frame ?? null;
-
 /** How a container is called, and where it belongs. */
 export function nameOf(id: string): { name: string; place: string } {
   const found = containerById.value.get(id);
-  if (!found) return { name: id, place: "" };
+  if (!found) return { name: metricById.value.get(id)?.title ?? (id === SUM ? "sum of all" : id), place: "" };
   // The root cgroup: what is left to show where there is no other.
   if (found.cgroup_path === "/") return { name: meta.value?.node || "/", place: "whole machine" };
   const name = found.name || found.container || id;

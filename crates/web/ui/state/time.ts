@@ -10,13 +10,14 @@ export interface Range {
 /** What the page looks at: a fixed range, or the last `seconds` up to the newest sample. */
 export type TimeState = { readonly live: number } | { readonly range: Range };
 
-/** The buttons of the header, in seconds; keys 1 to 5. */
+/** The buttons of the header, in seconds; keys 1 to 6. */
 export const PRESETS: readonly { readonly label: string; readonly seconds: number }[] = [
   { label: "5m", seconds: 300 },
   { label: "15m", seconds: 900 },
   { label: "1h", seconds: 3600 },
   { label: "6h", seconds: 21_600 },
   { label: "24h", seconds: 86_400 },
+  { label: "7d", seconds: 604_800 },
 ];
 
 /** Bucket widths the server reduces to, in seconds. */
@@ -77,19 +78,34 @@ export function resolve(state: TimeState, newest: number): Range {
 
 const two = (n: number): string => String(n).padStart(2, "0");
 
-/** Clock time in the zone of the browser. */
+let inUtc = false;
+
+/** Writes times in UTC from now on, or in the zone of the browser. */
+export function writeUtc(utc: boolean): void {
+  inUtc = utc;
+}
+
+/** A date whose UTC fields are those of the zone that times are written in. */
+function fields(ms: number): Date {
+  return inUtc ? new Date(ms) : new Date(ms - new Date(ms).getTimezoneOffset() * 60_000);
+}
+
+/** What must be added to a time so that a date's local fields are those of the zone. */
+export const zoneShift = (ms: number): number => (inUtc ? new Date(ms).getTimezoneOffset() * 60_000 : 0);
+
+/** Clock time. */
 export function clock(ms: number, withSeconds = true): string {
-  const date = new Date(ms);
-  const minutes = `${two(date.getHours())}:${two(date.getMinutes())}`;
-  return withSeconds ? `${minutes}:${two(date.getSeconds())}` : minutes;
+  const date = fields(ms);
+  const minutes = `${two(date.getUTCHours())}:${two(date.getUTCMinutes())}`;
+  return withSeconds ? `${minutes}:${two(date.getUTCSeconds())}` : minutes;
 }
 
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 /** `24 Nov`. */
 export function day(ms: number): string {
-  const date = new Date(ms);
-  return `${date.getDate()} ${MONTHS[date.getMonth()]}`;
+  const date = fields(ms);
+  return `${date.getUTCDate()} ${MONTHS[date.getUTCMonth()]}`;
 }
 
 /** `14:02:10 → 15:02:10`, with days where the range leaves one. */
@@ -119,9 +135,18 @@ export function duration(ms: number): string {
   return out.join(" ");
 }
 
-/** The offset of the browser's zone, as `UTC+2`. */
+/** The days or hours that begin in a range, `every` ms apart as clocks have it. */
+export function marksIn(range: Range, every: number): number[] {
+  const offset = (ms: number): number => (inUtc ? 0 : new Date(ms).getTimezoneOffset() * 60_000);
+  const first = Math.ceil((range.start - offset(range.start)) / every) * every + offset(range.start);
+  const marks: number[] = [];
+  for (let at = first; at <= range.end; at += every) marks.push(at);
+  return marks;
+}
+
+/** The offset of the zone that times are written in, as `UTC+2`. */
 export function zone(ms: number): string {
-  const minutes = -new Date(ms).getTimezoneOffset();
+  const minutes = inUtc ? 0 : -new Date(ms).getTimezoneOffset();
   if (minutes === 0) return "UTC";
   const hours = Math.trunc(Math.abs(minutes) / 60);
   const rest = Math.abs(minutes) % 60;

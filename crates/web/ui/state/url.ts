@@ -1,13 +1,22 @@
 // The state of the page as the fragment of its address: `#v=1&t=live:900&m=memory_current&f=ns:shop`.
 // The fragment never reaches a server's log and works from a file. Pure; unknown keys are kept.
 
-import type { TimeState } from "./time";
+import type { Range, TimeState } from "./time";
 
 /** One panel: the metric and the letters of its display flags, kept as they came. */
 export interface PanelSpec {
   readonly metric: string;
   readonly flags: string;
 }
+
+/** The metric of the heat map, and what orders its rows. */
+export interface HeatSpec {
+  readonly metric: string;
+  readonly sort: Sort;
+}
+
+export const SORTS = ["p99", "p95", "max", "avg", "name"] as const;
+export type Sort = (typeof SORTS)[number];
 
 /** Everything a link holds. */
 export interface ViewState {
@@ -20,6 +29,16 @@ export interface ViewState {
   readonly focus: readonly string[];
   /** The pinned cursor, ms. */
   readonly cursor: number | null;
+  /** The stretch that statistics are of. */
+  readonly selection: Range | null;
+  /** The heat map; null means one of what is most remarkable. */
+  readonly heat: HeatSpec | "off" | null;
+  /** What the range is compared with. */
+  readonly compare: "prev" | Range | null;
+  /** The dashboard that the view began as. */
+  readonly dashboard: string | null;
+  /** Times in UTC instead of the browser's zone. */
+  readonly utc: boolean;
   /** Forced theme. */
   readonly theme: "dark" | "light" | null;
   /** Keys of other versions, in order. */
@@ -35,6 +54,11 @@ export const DEFAULT_VIEW: ViewState = {
   filter: "",
   focus: [],
   cursor: null,
+  selection: null,
+  heat: null,
+  compare: null,
+  dashboard: null,
+  utc: false,
   theme: null,
   rest: [],
 };
@@ -54,14 +78,27 @@ function readTime(text: string): TimeState | null {
     const length = Number(live[1]);
     return length > 0 && length <= 400 * 86_400 ? { live: length } : null;
   }
+  const range = readRange(text);
+  return range && { range };
+}
+
+function readRange(text: string): Range | null {
   const [from, to, more] = text.split("..");
   if (from === undefined || to === undefined || more !== undefined) return null;
   const start = seconds(from);
   const end = seconds(to);
-  return start !== null && end !== null && end > start ? { range: { start, end } } : null;
+  return start !== null && end !== null && end > start ? { start, end } : null;
 }
 
-function readPanels(text: string): PanelSpec[] {
+/** `metric`, `metric:sort` or `off`. */
+export function readHeat(text: string): HeatSpec | "off" | null {
+  if (text === "off") return "off";
+  const [metric = "", order = ""] = text.split(":");
+  const sort = SORTS.find((one) => one === order) ?? "p99";
+  return METRIC.test(metric) ? { metric, sort } : null;
+}
+
+export function readPanels(text: string): PanelSpec[] {
   const panels: PanelSpec[] = [];
   for (const part of text.split(",")) {
     const [metric = "", flags = ""] = part.split(":");
@@ -107,6 +144,21 @@ export function parse(fragment: string): ViewState {
       case "x":
         view = { ...view, cursor: seconds(value) };
         break;
+      case "s":
+        view = { ...view, selection: readRange(value) };
+        break;
+      case "hm":
+        view = { ...view, heat: readHeat(value) };
+        break;
+      case "k":
+        view = { ...view, compare: value === "prev" ? "prev" : readRange(value) };
+        break;
+      case "d":
+        view = { ...view, dashboard: /^[\w-]{1,60}$/.test(value) ? value : null };
+        break;
+      case "tz":
+        view = { ...view, utc: value === "utc" };
+        break;
       case "th":
         view = { ...view, theme: value === "dark" || value === "light" ? value : null };
         break;
@@ -118,6 +170,7 @@ export function parse(fragment: string): ViewState {
 }
 
 const decimal = (ms: number): string => String(ms / 1000);
+const between = ({ start, end }: Range): string => `${decimal(start)}..${decimal(end)}`;
 
 // encodeURIComponent would also escape what a fragment may hold and a person wants to read.
 function encode(text: string): string {
@@ -135,7 +188,7 @@ export function format(view: ViewState): string {
   const { time } = view;
   pairs.push([
     "t",
-    "live" in time ? `live:${time.live}` : `${decimal(time.range.start)}..${decimal(time.range.end)}`,
+    "live" in time ? `live:${time.live}` : between(time.range),
   ]);
   if (view.panels !== null) {
     const list = view.panels.map(({ metric, flags }) => (flags ? `${metric}:${flags}` : metric));
@@ -144,6 +197,11 @@ export function format(view: ViewState): string {
   if (view.filter !== "") pairs.push(["f", view.filter]);
   if (view.focus.length > 0) pairs.push(["c", view.focus.join(",")]);
   if (view.cursor !== null) pairs.push(["x", decimal(view.cursor)]);
+  if (view.selection !== null) pairs.push(["s", between(view.selection)]);
+  if (view.heat !== null) pairs.push(["hm", view.heat === "off" ? "off" : `${view.heat.metric}:${view.heat.sort}`]);
+  if (view.compare !== null) pairs.push(["k", view.compare === "prev" ? "prev" : between(view.compare)]);
+  if (view.dashboard !== null) pairs.push(["d", view.dashboard]);
+  if (view.utc) pairs.push(["tz", "utc"]);
   if (view.theme !== null) pairs.push(["th", view.theme]);
   pairs.push(...view.rest.map(([key, value]): [string, string] => [key, value]));
   return `#${pairs.map(([key, value]) => `${encode(key)}=${encode(value)}`).join("&")}`;

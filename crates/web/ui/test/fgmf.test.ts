@@ -14,6 +14,7 @@ interface Truth {
     readonly step: number;
     readonly n: number;
     readonly matched: number;
+    readonly scale?: readonly [number, number];
     readonly series: readonly { readonly id: string; readonly enc: number; readonly breaks: readonly number[] }[];
   };
   /** Per series its planes; null = no data. */
@@ -28,6 +29,10 @@ const truth = JSON.parse(readFileSync(join(FOLDER, "fgmf.json"), "utf8")) as Rec
 const values = (plane: ArrayLike<number>): (number | null)[] =>
   Array.from(plane, (value) => (Number.isNaN(value) ? null : value));
 
+/** What a cell of a heat map means, as the format says. */
+const ofCell = (cell: number, [low, high]: readonly [number, number] = [0, 0]): number | null =>
+  cell === 0xffff ? null : Math.fround(low + (cell * (high - low)) / 0xfffe);
+
 for (const [name, frames] of Object.entries(truth)) {
   test(`vector ${name}`, () => {
     const decoded = decodeFrames(bytes(name));
@@ -41,6 +46,10 @@ for (const [name, frames] of Object.entries(truth)) {
       frame.series.forEach((column, at) => {
         assert.equal(column.id, header.series[at].id);
         assert.deepEqual([...column.breaks], [...header.series[at].breaks]);
+        if (header.series[at].enc === 6) {
+          assert.deepEqual(values(column.high), planes[at][0].map((cell) => ofCell(cell ?? 0xffff, header.scale)));
+          return;
+        }
         const [low, high = low] = planes[at];
         assert.deepEqual(values(column.low), low);
         assert.deepEqual(values(column.high), high);
@@ -53,7 +62,7 @@ test("every vector was compared, every encoding seen", () => {
   const files = readdirSync(FOLDER).filter((name) => name.endsWith(".fgmf"));
   assert.deepEqual(files.map((name) => name.replace(".fgmf", "")).sort(), Object.keys(truth).sort());
   const seen = new Set(Object.values(truth).flatMap((list) => list.flatMap((one) => one.header.series.map(({ enc }) => enc))));
-  assert.deepEqual([...seen].sort(), [0, 1, 2, 3, 4, 5]);
+  assert.deepEqual([...seen].sort(), [0, 1, 2, 3, 4, 5, 6]);
 });
 
 test("a frame cut off anywhere is an error, never wrong data", () => {

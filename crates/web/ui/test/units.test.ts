@@ -25,6 +25,7 @@ test("numbers carry the unit a person expects", () => {
     [3.5, "per_s", "3.5 /s"],
     [123_456, "per_s", "123 k/s"],
     [42, "count", "42"],
+    [520, "thousandths", "0.52"],
     [0.00001, "percent", "~0 %"],
   ];
   for (const [value, unit, text] of cases) assert.equal(formatValue(value, unit), text);

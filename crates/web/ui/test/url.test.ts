@@ -16,8 +16,13 @@ test("any state comes back from its link", () => {
       filter: Array.from({ length: below(4) }, () => pick(words)).join(" "),
       focus: Array.from({ length: below(3) }, () => below(2 ** 31).toString(16).padStart(12, "0")),
       cursor: next() < 0.5 ? null : start + below(1000),
+      selection: next() < 0.5 ? null : { start, end: start + 500 },
+      heat: pick(["off", null, { metric: "cpu_usage_millicores", sort: "max" }] as const),
+      compare: pick(["prev", null, { start: start - 5000, end: start }] as const),
+      dashboard: pick([null, "memory"]),
+      utc: next() < 0.5,
       theme: pick(["dark", "light", null]),
-      rest: next() < 0.5 ? [] : [["hm", "cpu_usage_millicores:p99"], ["k", pick(["prev", "1..2", "ä=&"])]],
+      rest: next() < 0.5 ? [] : [["run", "r1"], ["zz", pick(["prev", "1..2", "ä=&"])]],
     };
     assert.deepEqual(parse(format(view)), view);
   }

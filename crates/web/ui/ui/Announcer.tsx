@@ -3,6 +3,7 @@
 import { useSignal, useSignalEffect } from "@preact/signals";
 import { formatSpan } from "../data/units";
 import { reading } from "../plot/hit";
+import { frameOf } from "../state/groups";
 import * as store from "../state/store";
 import { clock } from "../state/time";
 
@@ -16,7 +17,7 @@ export function Announcer() {
     const id = store.emphasised.value;
     if (!at || !metric || id === null) return undefined;
     const timer = setTimeout(() => {
-      const frame = store.frameOf(metric.id);
+      const frame = frameOf(metric.id);
       const column = frame?.series.find((one) => one.id === id);
       const value = frame && column ? reading(column, frame, at.time) : null;
       const said = value ? formatSpan(value.low, value.high, metric.unit) : "no sample";

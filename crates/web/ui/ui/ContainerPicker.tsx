@@ -8,6 +8,7 @@ import { reading } from "../plot/hit";
 import { filter, focus, typeFilter } from "../state/actions";
 import { ranking } from "../state/look";
 import { type ChipKey, chosen, sameName, toggle } from "../state/select";
+import { frameOf } from "../state/groups";
 import * as store from "../state/store";
 
 interface Row {
@@ -18,7 +19,7 @@ interface Row {
 /** At the crosshair if there is one, else the newest: the value of the topmost panel. */
 const rows = computed<{ list: readonly Row[]; largest: number; unit: string }>(() => {
   const metric = store.panels.value[0]?.metric ?? "";
-  const frame = store.frameOf(metric);
+  const frame = frameOf(metric);
   const unit = store.metricById.value.get(metric)?.unit ?? "";
   const order = new Map(ranking(metric).map(({ id, last }, at) => [id, { at, last }]));
   const columns = new Map(frame?.series.map((column) => [column.id, column]));
@@ -53,10 +54,17 @@ function Chips() {
   const groups: { key: ChipKey; values: [string, number][] }[] = [
     { key: "ns", values: counts(({ namespace }) => namespace) },
     { key: "qos", values: counts(({ qos }) => qos) },
+    {
+      key: "has",
+      values: [
+        ...counts(({ oom_kills: kills = 0 }) => (kills > 0 ? "oom" : null)),
+        ...counts(({ restarts = 0, instances }) => (restarts > 0 && instances.length > 1 ? "restart" : null)),
+      ],
+    },
   ];
   if (groups.every(({ values }) => values.length === 0)) return null;
   return (
-    <div class="chips" role="group" aria-label="Namespace and QoS class">
+    <div class="chips" role="group" aria-label="Namespace, QoS class and events">
       {groups.map(({ key, values }) => {
         const on = chosen(text, key);
         const shown = key === "ns" && !all.value
@@ -71,7 +79,7 @@ function Chips() {
               aria-pressed={on.some((one) => sameName(one, value))}
               onClick={() => filter(toggle(text, key, key === "qos" ? value.toLowerCase() : value))}
             >
-              {key === "ns" ? `ns: ${value}` : value}
+              {key === "ns" ? `ns: ${value}` : key === "has" ? `has ${value === "oom" ? "OOM" : value}` : value}
               <b>{count}</b>
             </button>
           )),
@@ -213,6 +221,11 @@ export function ContainerPicker() {
                   <span class="sw" style={{ background: colour }} />
                   <span class="n">
                     {name} <span class="dim">{place}</span>
+                    {(container.oom_kills ?? 0) > 0 && (
+                      <span class="ev bad" title={`${container.oom_kills} OOM kills in this range`}>
+                        ✕{container.oom_kills}
+                      </span>
+                    )}
                   </span>
                   <span class="v">{formatValue(value, unit)}</span>
                   <span class="b">

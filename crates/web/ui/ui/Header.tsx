@@ -1,9 +1,24 @@
 // The bar on top: whose data, which time, theme, help.
 
 import { useSignal } from "@preact/signals";
-import { fit, nextTheme, preset, toggleLive } from "../state/actions";
-import { helpOpen, live, meta, newest, range, themeChoice, view } from "../state/store";
+import { fit, nextTheme, openDashboard, preset, toggleCompare, toggleLive, toggleUtc } from "../state/actions";
+import {
+  dashboards,
+  helpOpen,
+  live,
+  meta,
+  metricById,
+  newest,
+  paletteOpen,
+  panels,
+  range,
+  rankedPanel,
+  themeChoice,
+  view,
+} from "../state/store";
 import { duration, PRESETS, rangeText, span, zone } from "../state/time";
+import { csv, png } from "./exports";
+import { Menu } from "./Menu";
 
 function Logo() {
   return (
@@ -106,6 +121,11 @@ function CopyLink() {
   );
 }
 
+function picture(): void {
+  const metric = metricById.peek().get(rankedPanel.peek() ?? "");
+  if (metric) png(metric);
+}
+
 const THEMES = { auto: "Theme follows the system", light: "Light theme", dark: "Dark theme" };
 
 export function Header() {
@@ -121,6 +141,9 @@ export function Header() {
           node <b>{meta.value.node}</b>
         </span>
       )}
+      <button type="button" class="btn cmd" onClick={() => (paletteOpen.value = true)}>
+        <span>Search or run a command</span> <kbd>Ctrl K</kbd>
+      </button>
       <span class="sp" />
       <Presets />
       <button
@@ -131,7 +154,35 @@ export function Header() {
       >
         {newest.value > 0 ? rangeText(shown) : "…"} <span class="dim">{duration(span(shown))}</span>
       </button>
+      <button
+        type="button"
+        class="btn zone"
+        title="UTC or the zone of this browser (Shift Z)"
+        aria-label={`Times in ${zone(shown.end)}`}
+        onClick={toggleUtc}
+      >
+        {zone(shown.end)}
+      </button>
       <Live />
+      <button
+        type="button"
+        class={`btn ${view.value.compare === null ? "" : "on"}`}
+        aria-pressed={view.value.compare !== null}
+        title="Lay the range before this one over it (K)"
+        onClick={toggleCompare}
+      >
+        Compare
+      </button>
+      <Menu label="Views: dashboards" text="Views ▾" kind="btn" commands={dashboards.value.map((one) => ({ label: one.title, run: () => openDashboard(one) }))} />
+      <Menu
+        label="Export"
+        text="Export ▾"
+        kind="btn"
+        commands={[
+          { label: "Samples of these panels as CSV", run: () => csv(panels.peek().map(({ metric }) => metric)) },
+          { label: "Panel as picture", hint: "G", run: picture },
+        ]}
+      />
       <CopyLink />
       <button
         type="button"

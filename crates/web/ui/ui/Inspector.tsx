@@ -1,189 +1,74 @@
-// The right column: the numbers of one panel for every container, the focused container, events.
+// The right column: the numbers of every container, what happened, a stretch of time, notes.
 
-import { signal } from "@preact/signals";
-import { formatValue, tabulate } from "../data/units";
-import { rank, type StatKey } from "../data/stats";
-import { reading } from "../plot/hit";
-import * as actions from "../state/actions";
-import { latest, limitOf } from "../state/limits";
-import { ranking, signOf } from "../state/look";
+import type { JSX } from "preact";
+import { isIncident, signOf } from "../state/look";
 import * as store from "../state/store";
-import { clock, day } from "../state/time";
-import { describe } from "./Tooltip";
+import type { Tab } from "../state/store";
+import { Events } from "./Events";
+import { Focused } from "./Focused";
+import { Notes } from "./Notes";
+import { RangeStats } from "./RangeStats";
+import { Ranking } from "./Ranking";
 
-export function Inspector() {
-  return (
-    <aside class="r" aria-label="Inspector">
-      <Ranking />
-      <Focused />
-      <Events />
-    </aside>
-  );
-}
-
-const sortKey = signal<StatKey>("p99");
-const COLUMNS: readonly { key: StatKey; label: string }[] = [
-  { key: "avg", label: "avg" },
-  { key: "p99", label: "p99" },
-  { key: "max", label: "max" },
+const TABS: readonly { readonly id: Tab; readonly text: string }[] = [
+  { id: "ranking", text: "Ranking" },
+  { id: "events", text: "Events" },
+  { id: "range", text: "Range" },
+  { id: "notes", text: "Notes" },
 ];
 
-/** Rows in the table; the picker lists all. */
-const ROWS = 100;
+/** With incidents in the first range, they come first; from then on the tab stays where it is. */
+function shownTab(): Tab {
+  if (store.chosenTab.value !== null) return store.chosenTab.value;
+  return store.events.value.some(isIncident) ? "events" : "ranking";
+}
 
-function Ranking() {
-  const id = store.rankedPanel.value;
-  const metric = id === null ? undefined : store.metricById.value.get(id);
-  if (!metric) return null;
-  const key = sortKey.value;
-  const rows = rank(ranking(metric.id), key).slice(0, ROWS);
-  const frame = store.frameOf(metric.id);
-  const columns = new Map(frame?.series.map((column) => [column.id, column]));
-  const time = store.cursor.value?.time ?? null;
-  const shown = store.emphasised.value;
-  const focused = new Set(store.view.value.focus);
-  const table = tabulate(rows.flatMap(({ avg, p99, max }) => [avg, p99, max]), metric.unit);
+const BODY: Readonly<Record<Tab, () => JSX.Element | null>> = {
+  ranking: Ranking,
+  events: Events,
+  range: RangeStats,
+  notes: Notes,
+};
+
+export function Inspector() {
+  const tab = shownTab();
+  const counts: Partial<Record<Tab, number>> = {
+    events: store.events.value.filter(({ kind }) => signOf(kind)).length,
+    notes: store.notes.value.length,
+  };
+  const onKeyDown = (event: KeyboardEvent): void => {
+    const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    if (by === undefined) return;
+    event.preventDefault();
+    const at = TABS.findIndex(({ id }) => id === tab);
+    const next = TABS[(at + by + TABS.length) % TABS.length];
+    store.chosenTab.value = next.id;
+    document.getElementById(`tab-${next.id}`)?.focus();
+  };
+  const Body = BODY[tab];
   return (
-    <section class="ranking" aria-labelledby="ranking-head">
-      <h2 class="h" id="ranking-head">
-        {metric.title}
-        <small>
-          {table.unit ? `${table.unit} · ` : ""}this window, by {key}
-        </small>
-      </h2>
-      <div class="scroll" tabIndex={0} role="region" aria-label="Ranking of containers">
-        <table class="rk" onMouseLeave={() => (store.pointed.value = null)}>
-          <thead>
-            <tr>
-              <th scope="col">container</th>
-              <th scope="col">{time === null ? "now" : "cursor"}</th>
-              {COLUMNS.map((column) => (
-                <th
-                  key={column.key}
-                  scope="col"
-                  aria-sort={key === column.key ? "descending" : "none"}
-                >
-                  <button type="button" onClick={() => (sortKey.value = column.key)}>
-                    {column.label}
-                  </button>
-                </th>
-              ))}
-            </tr>
-          </thead>
-          <tbody>
-            {rows.map((row) => {
-              const column = columns.get(row.id);
-              const here =
-                time === null ? row.last : frame && column ? (reading(column, frame, time)?.high ?? null) : null;
-              const { name, place } = store.nameOf(row.id);
-              return (
-                <tr
-                  key={row.id}
-                  class={`${row.id === shown ? "at" : ""} ${focused.has(row.id) ? "sel" : ""}`}
-                  onMouseEnter={() => (store.pointed.value = row.id)}
-                  onClick={() => actions.focus(row.id)}
-                >
-                  <td title={place ? `${place}/${name}` : name}>
-                    <i class="sw" style={{ background: store.colours.of(row.id, store.themeName.value) }} />
-                    {name}
-                  </td>
-                  <td class="here">{table.cell(here)}</td>
-                  {COLUMNS.map((one) => (
-                    <td key={one.key} class={one.key === key ? "x" : ""}>
-                      {table.cell(row[one.key])}
-                    </td>
-                  ))}
-                </tr>
-              );
-            })}
-          </tbody>
-        </table>
-        {rows.length === 0 && frame && <p class="none">No container has this metric in the range.</p>}
+    <aside class="r" aria-label="Inspector">
+      <div class="tabs" role="tablist" aria-label="Inspector" onKeyDown={onKeyDown}>
+        {TABS.map(({ id, text }) => (
+          <button
+            key={id}
+            id={`tab-${id}`}
+            type="button"
+            role="tab"
+            aria-selected={id === tab}
+            aria-controls="inspector-body"
+            tabIndex={id === tab ? 0 : -1}
+            onClick={() => (store.chosenTab.value = id)}
+          >
+            {text}
+            {counts[id] ? <b class={id === "events" ? "bad" : ""}>{counts[id]}</b> : null}
+          </button>
+        ))}
       </div>
-    </section>
-  );
-}
-
-/** Who is focused, and what it may use. */
-function Focused() {
-  const id = store.view.value.focus[0];
-  if (id === undefined) return null;
-  const found = store.containerById.value.get(id);
-  const limits = store.panels.value.flatMap(({ metric }) => {
-    const known = store.metricById.value.get(metric);
-    const limit = known && limitOf(known, store.frameOf, id);
-    return known && limit ? [`${known.title} limit ${formatValue(latest(limit.column), known.unit)}`] : [];
-  });
-  return (
-    <section class="card" aria-labelledby="focus-head">
-      <h2 id="focus-head">
-        <i class="sw" style={{ background: store.colours.known(id, store.themeName.value) ?? "var(--s3)" }} />
-        {found ? store.nameOf(id).name : `Container ${id}`}
-        <button type="button" class="a" onClick={() => actions.focus(id)}>
-          let go
-        </button>
-      </h2>
-      {found ? (
-        <dl>
-          {found.namespace && <Fact name="pod" text={`${found.namespace}/${found.pod ?? ""}`} />}
-          {found.qos && <Fact name="QoS" text={found.qos} />}
-          {found.image && <Fact name="image" text={found.image} />}
-          {limits.length > 0 && <Fact name="limits" text={limits.join(", ")} />}
-          <Fact name="seen" text={`${day(found.first_ms)} ${clock(found.first_ms)} – ${clock(found.last_ms)}`} />
-          {found.instances.length > 1 && <Fact name="lives" text={String(found.instances.length)} />}
-          {found.cgroup_path && <Fact name="cgroup" text={found.cgroup_path} />}
-        </dl>
-      ) : (
-        <p>Not recorded in this range.</p>
-      )}
-    </section>
-  );
-}
-
-function Fact({ name, text }: { name: string; text: string }) {
-  return (
-    <>
-      <dt>{name}</dt>
-      <dd title={text}>{text}</dd>
-    </>
-  );
-}
-
-const AROUND_MS = 60_000;
-const EVENTS_AT_MOST = 200;
-
-function Events() {
-  const all = store.events.value.filter(({ kind }) => signOf(kind));
-  const list = all.slice(-EVENTS_AT_MOST).reverse();
-  return (
-    <section class="card events" aria-labelledby="events-head">
-      <h2 id="events-head">
-        Events in window <span>{all.length}</span>
-      </h2>
-      {list.length === 0 && <p>No events in this window.</p>}
-      <ul>
-        {list.map((event) => {
-          const sign = signOf(event.kind);
-          return (
-            <li key={event.event_id}>
-              <button
-                type="button"
-                class="tl"
-                title="Zoom to a minute around it"
-                onClick={() =>
-                  actions.show({ start: event.time_ms - AROUND_MS, end: event.time_ms + AROUND_MS })
-                }
-              >
-                <time>{clock(event.time_ms)}</time>
-                <span class={sign?.tone ?? ""} aria-hidden="true">
-                  {sign?.glyph}
-                </span>
-                <span class="what">{describe(event)}</span>
-              </button>
-            </li>
-          );
-        })}
-      </ul>
-    </section>
+      <div class="body" id="inspector-body" role="tabpanel" aria-labelledby={`tab-${tab}`}>
+        <Body />
+        {tab !== "notes" && <Focused />}
+      </div>
+    </aside>
   );
 }

@@ -5,7 +5,7 @@ import type { Metric } from "../data/types";
 import { unitLabel } from "../data/units";
 import { togglePanel } from "../state/actions";
 import { favour, type Match, search } from "../state/fuzzy";
-import { metrics, panels } from "../state/store";
+import { panels, pickable as metrics } from "../state/store";
 import { MAX_PANELS } from "../state/url";
 
 const query = signal("");

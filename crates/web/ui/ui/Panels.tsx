@@ -3,20 +3,23 @@
 import { effect, useSignal, useSignalEffect } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import type { Metric } from "../data/types";
-import { formatSpan, formatValue, unitWords } from "../data/units";
-import { reading } from "../plot/hit";
+import { formatValue } from "../data/units";
 import { PanelView } from "../plot/panel";
 import { readTheme } from "../plot/theme";
 import * as actions from "../state/actions";
-import { colouredOf, LINES_AT_MOST, panelModel, ranking } from "../state/look";
+import { frameOf } from "../state/groups";
+import { panelModel, ranking } from "../state/look";
 import * as store from "../state/store";
-import { duration } from "../state/time";
-import { again } from "./context";
+import { again, pictures } from "./context";
+import { HeatMap } from "./HeatMap";
+import { PanelHead } from "./PanelHead";
+import { Table } from "./Table";
 import { Tooltip } from "./Tooltip";
 
 export function Panels() {
   const list = store.panels.value;
   const known = store.metricById.value;
+  const { value: maximised } = store.maximised;
   if (known.size === 0) return <main class="panels" aria-label="Panels" aria-busy="true" />;
   return (
     <main class="panels" aria-label="Panels">
@@ -28,16 +31,24 @@ export function Panels() {
           </button>
         </div>
       )}
-      {list.map(({ metric }, i) => {
+      {list.map(({ metric, flags }, i) => {
         const found = known.get(metric);
+        if (maximised !== null && maximised !== metric) return null;
         return found ? (
-          <Panel key={metric} metric={found} isFirst={i === 0} isLast={i === list.length - 1} />
+          <Panel
+            key={metric}
+            metric={found}
+            flags={flags}
+            isFirst={i === 0 || maximised !== null}
+            isLast={i === list.length - 1}
+          />
         ) : (
           <section class="p" key={metric} aria-label={metric}>
             <Problem text={`This server does not know the metric ${metric}.`} metric={metric} />
           </section>
         );
       })}
+      {store.heatSpec.value !== null && (maximised === null || maximised === "heat") && <HeatMap />}
     </main>
   );
 }
@@ -63,7 +74,7 @@ function Problem({ text, url, metric }: { text: string; url?: string; metric: st
 
 /** Why a panel is empty, or null if it is not. */
 function emptiness(metric: Metric): string | null {
-  const one = store.loaded.value.get(metric.id);
+  const one = store.loaded.value.get(store.groupById.value.get(metric.id)?.parts[0] ?? metric.id);
   if (!one || one.error || !one.frame) return null;
   if (ranking(metric.id).length > 0) return null;
   const meta = store.meta.value;
@@ -88,62 +99,6 @@ const WHY: Readonly<Record<string, string>> = {
   cpu_quota_usec: "none has a CPU quota",
 };
 
-function Head({ metric, isFirst, isLast }: { metric: Metric; isFirst: boolean; isLast: boolean }) {
-  const rows = ranking(metric.id);
-  const frame = store.frameOf(metric.id);
-  const coloured = colouredOf(rows.length);
-  const parts = [unitWords(metric.unit)];
-  if (rows.length > 0) parts.push(`${rows.length} container${rows.length === 1 ? "" : "s"}`);
-  if (rows.length > LINES_AT_MOST) parts.push(`top ${coloured} coloured`);
-  if (frame && frame.matched > frame.series.length) {
-    parts.push(`top ${frame.series.length} of ${frame.matched}; refine the filter`);
-  }
-  if (frame && rows.length > 0) parts.push(`${duration(frame.step)}${frame.reduced ? " min…max" : ""}`);
-  return (
-    <div class="t">
-      <h2 title={metric.help}>{metric.title}</h2>
-      <span class="sub">{parts.filter(Boolean).join(" · ")}</span>
-      <span class="sp" />
-      <Readout metric={metric} />
-      <button
-        type="button"
-        disabled={isFirst}
-        aria-label={`Move ${metric.title} up`}
-        onClick={() => actions.movePanel(metric.id, -1)}
-      >
-        ↑
-      </button>
-      <button
-        type="button"
-        disabled={isLast}
-        aria-label={`Move ${metric.title} down`}
-        onClick={() => actions.movePanel(metric.id, 1)}
-      >
-        ↓
-      </button>
-      <button type="button" aria-label={`Take ${metric.title} off`} onClick={() => actions.togglePanel(metric.id)}>
-        ✕
-      </button>
-    </div>
-  );
-}
-
-/** What the emphasised container has in this panel, at the crosshair or now. */
-function Readout({ metric }: { metric: Metric }) {
-  const id = store.emphasised.value;
-  const frame = store.frameOf(metric.id);
-  const column = id === null ? undefined : frame?.series.find((one) => one.id === id);
-  if (id === null || !frame || !column) return null;
-  const time = store.cursor.value?.time ?? frame.t0 + (frame.n - 1) * frame.step;
-  const value = reading(column, frame, time);
-  return (
-    <span class="readout">
-      <i class="sw" style={{ background: store.colours.of(id, store.themeName.value) }} />
-      {store.nameOf(id).name} <b>{value ? formatSpan(value.low, value.high, metric.unit) : "no sample"}</b>
-    </span>
-  );
-}
-
 /** The panel in one sentence, for those who do not see it. */
 function summary(metric: Metric): string {
   const rows = ranking(metric.id);
@@ -152,18 +107,28 @@ function summary(metric: Metric): string {
   return `${metric.title}, ${rows.length} containers, highest ${formatValue(top.max, metric.unit)} by ${store.nameOf(top.id).name}`;
 }
 
-function Panel({ metric, isFirst, isLast }: { metric: Metric; isFirst: boolean; isLast: boolean }) {
+interface PanelProps {
+  readonly metric: Metric;
+  readonly flags: string;
+  readonly isFirst: boolean;
+  readonly isLast: boolean;
+}
+
+function Panel({ metric, flags, isFirst, isLast }: PanelProps) {
   const host = useRef<HTMLDivElement>(null);
   const panel = useRef<PanelView | null>(null);
   const first = useSignal(isFirst);
   first.value = isFirst;
+  const letters = useSignal(flags);
+  letters.value = flags;
   useEffect(() => {
     if (!host.current) return undefined;
     const view = mount(host.current, metric);
     panel.current = view;
+    pictures.set(metric.id, view);
     const stop = [
       effect(() => {
-        const model = panelModel(metric, first.value);
+        const model = panelModel(metric, letters.value, first.value);
         // Reading what the pointer is on changes what is emphasised, hence the next picture: only
         // a picture of another time or data asks again.
         view.update(model);
@@ -189,18 +154,25 @@ function Panel({ metric, isFirst, isLast }: { metric: Metric; isFirst: boolean; 
       for (const end of stop) end();
       view.destroy();
       panel.current = null;
+      pictures.delete(metric.id);
     };
   }, [metric.id]);
   useSignalEffect(() => {
     store.range.value;
     panel.current?.setCursor(store.cursor.value?.time ?? null, store.emphasised.value);
   });
-  const { error = null } = store.loaded.value.get(metric.id) ?? {};
-  const waiting = !store.loaded.value.has(metric.id) && store.connection.value.state === "up";
+  const parts = store.groupById.value.get(metric.id)?.parts ?? [metric.id];
+  const answers = parts.map((part) => store.loaded.value.get(part));
+  const error = answers.find((one) => one?.error)?.error ?? null;
+  const waiting = answers.some((one) => !one) && store.connection.value.state === "up";
   const nothing = emptiness(metric);
   return (
-    <section class="p" aria-label={metric.title} onPointerEnter={() => (store.activePanel.value = metric.id)}>
-      <Head metric={metric} isFirst={isFirst} isLast={isLast} />
+    <section
+      class={`p ${store.rankedPanel.value === metric.id ? "active" : ""}`}
+      aria-label={metric.title}
+      onPointerEnter={() => (store.activePanel.value = metric.id)}
+    >
+      <PanelHead metric={metric} flags={flags} isFirst={isFirst} isLast={isLast} />
       <div
         class="c"
         role="application"
@@ -211,9 +183,11 @@ function Panel({ metric, isFirst, isLast }: { metric: Metric; isFirst: boolean; 
         onFocus={() => (store.activePanel.value = metric.id)}
         onKeyDown={(event) => {
           const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-          if (by === undefined) return;
+          const row = { ArrowUp: -1, ArrowDown: 1 }[event.key];
+          if (by === undefined && row === undefined) return;
           event.preventDefault();
-          actions.stepCursor(event.shiftKey ? by * 10 : by);
+          if (by !== undefined) actions.stepCursor(event.shiftKey ? by * 10 : by);
+          else if (row !== undefined) stepSeries(metric.id, row);
         }}
       >
         <div class="plot" ref={host} />
@@ -224,10 +198,19 @@ function Panel({ metric, isFirst, isLast }: { metric: Metric; isFirst: boolean; 
             <p>{nothing}</p>
           </div>
         )}
+        {store.tableOf.value === metric.id && frameOf(metric.id) && <Table metric={metric} />}
         {error && <Problem text={`${metric.title}: ${error.message}`} url={error.url} metric={metric.id} />}
       </div>
     </section>
   );
+}
+
+/** The series above or below in the ranking becomes the focused one. */
+function stepSeries(metric: string, by: number): void {
+  const rows = ranking(metric);
+  const at = rows.findIndex(({ id }) => id === store.view.peek().focus[0]);
+  const next = rows[Math.min(rows.length - 1, Math.max(0, at < 0 ? 0 : at + by))];
+  if (next && next.id !== store.view.peek().focus[0]) actions.focus(next.id);
 }
 
 /** A click this close to a line means the line. */
@@ -243,9 +226,13 @@ function mount(host: HTMLDivElement, metric: Metric): PanelView {
       show: (range) => actions.show(range),
       zoom: actions.zoom,
       pan: actions.move,
-      pick: (pointer) => {
+      select: (range) => actions.select(range),
+      selecting: () => store.selecting.peek(),
+      pick: (pointer, withShift) => {
         const hit = pointer.hits[0];
-        if (hit && hit.distance <= ON_LINE_PX) actions.focus(hit.id);
+        const isGroup = store.groupById.peek().has(metric.id);
+        if (withShift && store.view.peek().cursor !== null) actions.pinSecond(pointer.time);
+        else if (hit && hit.distance <= ON_LINE_PX && !isGroup) actions.focus(hit.id);
         else actions.pin(store.view.peek().cursor === null ? pointer.time : null);
       },
       back: () => history.back(),

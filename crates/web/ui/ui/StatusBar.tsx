@@ -1,7 +1,8 @@
 // The line at the bottom: how much is shown and how finely, the main keys, what is stored.
 
 import { formatValue } from "../data/units";
-import { connection, frameOf, live, loaded, meta, newest, panels } from "../state/store";
+import { frameOf } from "../state/groups";
+import { connection, live, loaded, meta, newest, panels } from "../state/store";
 import { clock, duration } from "../state/time";
 
 export function StatusBar() {

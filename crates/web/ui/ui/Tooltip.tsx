@@ -2,7 +2,9 @@
 
 import type { EventRow, Metric } from "../data/types";
 import { formatSpan } from "../data/units";
+import { sentence } from "../state/incident";
 import { signOf } from "../state/look";
+import { frameOf } from "../state/groups";
 import * as store from "../state/store";
 import { clock, day } from "../state/time";
 
@@ -23,7 +25,7 @@ export function Tooltip({ metric, area }: { metric: Metric; area: () => Area | n
   const box = area();
   if (!at?.pointer || at.panel !== metric.id || !box) return null;
   const { pointer, time } = at;
-  const frame = store.frameOf(metric.id);
+  const frame = frameOf(metric.id);
   const theme = store.themeName.value;
   const flips = pointer.x + GAP_PX + WIDTH_PX > box.width;
   const place = flips
@@ -69,11 +71,7 @@ function nearEvent(events: readonly EventRow[], time: number, within: number): s
     const away = Math.abs(event.time_ms - time);
     if (away <= within && signOf(event.kind) && (!best || away < Math.abs(best.time_ms - time))) best = event;
   }
-  return best ? `${signOf(best.kind)?.glyph} ${describe(best)} at ${clock(best.time_ms)}` : null;
-}
-
-/** An event in a few words. */
-export function describe(event: EventRow): string {
-  const who = event.id ? store.nameOf(event.id).name : (event.name ?? "node");
-  return `${event.kind.replaceAll("_", " ").replace("oom", "OOM")} · ${who}`;
+  if (!best) return null;
+  const who = best.id ? store.nameOf(best.id).name : (best.name ?? "node");
+  return `${signOf(best.kind)?.glyph} ${sentence(best, who)} at ${clock(best.time_ms)}`;
 }

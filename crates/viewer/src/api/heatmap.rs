@@ -1,0 +1,146 @@
+//! `/heatmap`: every container a row of cells.
+
+use super::scan::{self, Scope};
+use super::{MOST_PX, MOST_TOP, frames};
+use crate::fgmf::{self, FrameHead, FrameSeries, Shape, Summary};
+use crate::params::Params;
+use crate::problem::Problem;
+use crate::reduce::{Agg, Grid, Reducer};
+use crate::state::AppState;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::Response;
+use fgm_store::reader::Container;
+use std::cmp::Ordering;
+
+/// Rows in an answer unless asked otherwise.
+const ROWS: usize = 500;
+
+/// The order of the rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sort {
+    Max,
+    Avg,
+    P95,
+    P99,
+    Name,
+}
+
+const SORT: [(&str, Sort); 5] = [
+    ("p99", Sort::P99),
+    ("p95", Sort::P95),
+    ("max", Sort::Max),
+    ("avg", Sort::Avg),
+    ("name", Sort::Name),
+];
+
+const STAT: [(&str, Agg); 2] = [("max", Agg::MinMax), ("avg", Agg::Avg)];
+
+/// `GET /api/v1/heatmap`
+pub(crate) async fn heatmap(
+    State(state): State<AppState>,
+    params: Params,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let scope = Scope::of(&params)?;
+    let range = params.range()?;
+    let px = params.number("px", &(1..=MOST_PX))?.unwrap_or(512);
+    let top = params.number("top", &(1..=MOST_TOP))?.unwrap_or(ROWS);
+    let stat = params.one_of("stat", &STAT)?.unwrap_or(Agg::MinMax);
+    let sort = SORT.map(|(word, sort)| (word, (word, sort)));
+    let (by, sort) = params.one_of("sort", &sort)?.unwrap_or(("p99", Sort::P99));
+    frames(
+        &state,
+        "heatmap",
+        &params,
+        &headers,
+        range.1,
+        move |reader, status, keep_going| {
+            let (start_ms, end_ms) = scan::until_newest(range, status);
+            // A cell is worth looking at only when it is some pixels wide.
+            let grid = Grid::of(start_ms, end_ms, scan::interval_ms(status), px, Agg::MinMax);
+            let rows = scope.reduce(reader, grid, stat, keep_going)?;
+            let mut rows: Vec<_> = rows
+                .into_iter()
+                .filter_map(|row| of_row(row, sort))
+                .collect();
+            let matched = rows.len();
+            rows.sort_by(|a, b| order(sort, a, b));
+            rows.truncate(top);
+            let series: Vec<_> = rows.into_iter().map(|row| row.series).collect();
+            let info = scope.signal.info();
+            let head = FrameHead {
+                metric: info.id,
+                unit: info.unit.as_str(),
+                kind: info.kind.as_str(),
+                t0: grid.t0,
+                step: grid.step,
+                n: grid.n,
+                agg: if stat == Agg::Avg { "avg" } else { "max" },
+                form: if info.kind.is_cumulative() {
+                    "rate"
+                } else {
+                    "raw"
+                },
+                sealed: status.sealed_until_ms,
+                generation: status.generation.clone(),
+                matched,
+                by,
+                scale: None,
+            };
+            Ok(fgmf::encode_heat(&head, series))
+        },
+    )
+    .await
+}
+
+struct HeatRow {
+    key: Option<f64>,
+    name: String,
+    series: FrameSeries,
+}
+
+fn of_row((container, mut reducer): (Container, Reducer), sort: Sort) -> Option<HeatRow> {
+    let p95 = reducer.quantile(0.95);
+    let (shape, summary) = reducer.finish()?;
+    let name = |s: &Option<String>| s.clone().unwrap_or_default();
+    let who = &container.identity;
+    Some(HeatRow {
+        key: key(sort, p95, &summary),
+        name: format!(
+            "{}/{}/{}",
+            name(&who.namespace),
+            name(&who.pod_name),
+            who.display_name()
+        ),
+        series: FrameSeries {
+            id: container.id.to_string(),
+            // The upper plane: what a cell hides least.
+            shape: match shape {
+                Shape::Envelope { max, .. } => Shape::Display(max),
+                other => other,
+            },
+            breaks: Vec::new(),
+            summary,
+        },
+    })
+}
+
+fn key(sort: Sort, p95: Option<f64>, summary: &Summary) -> Option<f64> {
+    match sort {
+        Sort::Max => summary.max,
+        Sort::Avg => summary.avg,
+        Sort::P95 => p95,
+        Sort::P99 => summary.p99,
+        Sort::Name => None,
+    }
+}
+
+/// The largest first, then by name so that equal rows stay where they are.
+fn order(sort: Sort, a: &HeatRow, b: &HeatRow) -> Ordering {
+    let by_key = match sort {
+        Sort::Name => Ordering::Equal,
+        _ => b.key.partial_cmp(&a.key).unwrap_or(Ordering::Equal),
+    };
+    by_key.then_with(|| a.name.cmp(&b.name))
+}
