@@ -121,16 +121,19 @@ impl Drop for Fgm {
 #[must_use]
 pub fn command(data_dir: &Path) -> Command {
     let mut command = Command::new(programs::fgm());
+    without_own_settings(&mut command);
+    command.arg("--data-dir").arg(data_dir);
+    command
+}
+
+/// Takes the caller's own settings away from a program.
+pub fn without_own_settings(command: &mut Command) {
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("FGM_") {
             command.env_remove(name);
         }
     }
-    command
-        .env_remove("RUST_LOG")
-        .arg("--data-dir")
-        .arg(data_dir);
-    command
+    command.env_remove("RUST_LOG");
 }
 
 /// A sample of that name (with its labels, if any) in the OpenMetrics text.

@@ -7,11 +7,15 @@
 //!
 //! What cannot be set up or read panics with the reason: that is how a story fails.
 
+pub mod api_server;
 pub mod fgm;
+pub mod generated;
 pub mod guest;
 pub mod http;
 pub mod needs;
+pub mod process;
 pub mod programs;
+pub mod random;
 pub mod stored;
 
 /// Asks again and again until there is an answer.

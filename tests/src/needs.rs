@@ -31,6 +31,17 @@ pub fn python() -> Option<PathBuf> {
     )
 }
 
+/// Pythons that have pyspark: `FGM_SPARK_PYTHONS`, separated by colons.
+#[must_use]
+pub fn sparks() -> Option<Vec<PathBuf>> {
+    let list = variable("FGM_SPARK_PYTHONS");
+    require_or_skip(
+        list.map(|list| list.split(':').map(PathBuf::from).collect()),
+        "stories of Spark",
+        "FGM_SPARK_PYTHONS=VENV/bin/python:OTHER/bin/python, each with pip install pyspark, and Java 17 or later",
+    )
+}
+
 /// A Chromium: `FGM_CHROMIUM`.
 #[must_use]
 pub fn chromium() -> Option<PathBuf> {

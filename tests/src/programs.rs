@@ -16,6 +16,24 @@ pub fn fgm_lab() -> PathBuf {
     program("fgm-lab")
 }
 
+/// The consolidator.
+#[must_use]
+pub fn fgm_consolidator() -> PathBuf {
+    program("fgm-consolidator")
+}
+
+/// The recorder whose hours are short.
+#[must_use]
+pub fn hasty_recorder() -> PathBuf {
+    program("hasty-recorder")
+}
+
+/// The maker of data with known truth.
+#[must_use]
+pub fn generate_bench_data() -> PathBuf {
+    program("generate-bench-data")
+}
+
 fn program(name: &str) -> PathBuf {
     let test = must(env::current_exe(), "find the running test");
     // target/<profile>/deps/<test>

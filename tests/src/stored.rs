@@ -10,7 +10,7 @@ use fgm_store::listing::{Lister, Listing, Selection};
 use fgm_store::stream::{Columns, SpoolStream};
 use fgm_store::{DataDir, StoreError};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -104,6 +104,7 @@ impl Stored {
             };
             content.add(file.table, batches);
         }
+        content.superseded_files = listing.superseded_files.len();
         for stream in &listing.streams {
             content.add(stream.table, read_stream(&stream.path)?);
             content.streams += 1;
@@ -146,6 +147,7 @@ pub struct Content {
     metrics: Vec<RecordBatch>,
     events: Vec<RecordBatch>,
     streams: usize,
+    superseded_files: usize,
 }
 
 impl Content {
@@ -161,6 +163,12 @@ impl Content {
     #[must_use]
     pub fn streams(&self) -> usize {
         self.streams
+    }
+
+    /// How many files there were whose rows others hold.
+    #[must_use]
+    pub fn superseded_files(&self) -> usize {
+        self.superseded_files
     }
 
     /// The keys of the table `metrics`; a row that lies there twice is given twice.
@@ -187,6 +195,22 @@ impl Content {
             }
         }
         keys
+    }
+
+    /// These text columns of each row of the table `metrics`.
+    #[must_use]
+    pub fn texts<const N: usize>(&self, columns: [&str; N]) -> Vec<[Option<String>; N]> {
+        let mut rows = Vec::new();
+        for batch in &self.metrics {
+            let texts = columns.map(|name| Batch(batch).text(name));
+            rows.extend((0..batch.num_rows()).map(|row| {
+                texts.each_ref().map(|array| {
+                    let array = array.as_string::<i32>();
+                    array.is_valid(row).then(|| array.value(row).to_owned())
+                })
+            }));
+        }
+        rows
     }
 
     /// The rows of the table `metrics`, in the order of their keys.
@@ -303,6 +327,27 @@ pub fn files_below(folder: &Path) -> Vec<PathBuf> {
     }
     files.sort();
     files
+}
+
+/// The keys as a set.
+///
+/// # Panics
+/// A key is there twice.
+#[must_use]
+pub fn unique(keys: Vec<RowKey>) -> HashSet<RowKey> {
+    let count = keys.len();
+    let set: HashSet<_> = keys.into_iter().collect();
+    assert_eq!(set.len(), count, "a row is there twice");
+    set
+}
+
+/// Asserts that all of `part` is there.
+///
+/// # Panics
+/// Something is missing.
+pub fn assert_holds(all: &HashSet<RowKey>, part: &HashSet<RowKey>, what: &str) {
+    let missing: BTreeSet<_> = part.difference(all).collect();
+    assert!(missing.is_empty(), "{what}: {missing:?}");
 }
 
 /// Fails unless a data directory is as an orderly end leaves it: no spool, nothing unfinished,

@@ -6,7 +6,7 @@
     reason = "a failed expectation is how a story fails"
 )]
 
-use fgm_stories::fgm::{command, own_address};
+use fgm_stories::fgm::{command, own_address, without_own_settings};
 use fgm_stories::programs;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -39,6 +39,16 @@ fn fgm(data_dir: &Path, flags: &[&str]) -> Command {
     command
 }
 
+fn consolidator(data_dir: &Path, flags: &[&str]) -> Command {
+    let mut command = Command::new(programs::fgm_consolidator());
+    without_own_settings(&mut command);
+    command.arg("--data-dir").arg(data_dir);
+    command
+        .args(["--once", "--min-free-disk", "0B"])
+        .args(flags);
+    command
+}
+
 fn inspect(path: &Path) -> Command {
     let mut command = Command::new(programs::fgm_lab());
     command.arg("inspect").arg(path);
@@ -51,7 +61,39 @@ fn a_data_directory_that_cannot_be_one() {
     let file = folder.path().join("file");
     fs::write(&file, "").unwrap();
     for data_dir in [Path::new("/proc/x"), Path::new("/dev/null"), &file] {
-        let line = refusal(&mut fgm(data_dir, &[]));
+        let shown = data_dir.to_str().unwrap();
+        for mut command in [
+            fgm(data_dir, &[]),
+            consolidator(data_dir, &[]),
+            consolidator(data_dir, &["--dry-run"]),
+        ] {
+            let line = refusal(&mut command);
+            assert!(
+                line.contains(shown) && line.contains("--data-dir"),
+                "{line}"
+            );
+        }
+    }
+}
+
+/// By a user who may not write there: nobody, where the story itself is root.
+#[test]
+fn a_data_directory_without_permission() {
+    let folder = tempfile::tempdir().unwrap();
+    let data_dir = folder.path().join("data");
+    fs::create_dir(&data_dir).unwrap();
+    for (path, mode) in [(folder.path(), 0o755), (&data_dir, 0o555)] {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+    for command in [fgm(&data_dir, &[]), consolidator(&data_dir, &[])] {
+        let program = folder.path().join("program");
+        fs::copy(command.get_program(), &program).unwrap();
+        let mut as_nobody = Command::new(program);
+        as_nobody.args(command.get_args()).current_dir("/");
+        if rustix::process::geteuid().is_root() {
+            as_nobody.uid(65_534).gid(65_534);
+        }
+        let line = refusal(&mut as_nobody);
         let shown = data_dir.to_str().unwrap();
         assert!(
             line.contains(shown) && line.contains("--data-dir"),
@@ -60,30 +102,15 @@ fn a_data_directory_that_cannot_be_one() {
     }
 }
 
-/// By a user who may not write there: nobody, where the story itself is root.
 #[test]
-fn a_data_directory_without_permission() {
+fn an_archive_that_is_not_there() {
     let folder = tempfile::tempdir().unwrap();
-    let program = folder.path().join("fgm");
-    fs::copy(programs::fgm(), &program).unwrap();
-    let data_dir = folder.path().join("data");
-    fs::create_dir(&data_dir).unwrap();
-    for (path, mode) in [(folder.path(), 0o755), (&data_dir, 0o555)] {
-        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    let url = format!("file://{}/away", folder.path().display());
+    for flags in [&["--archive", &url][..], &["--archive", &url, "--dry-run"]] {
+        let line = refusal(&mut consolidator(folder.path(), flags));
+        let advice = "make or mount that folder, or choose another --archive";
+        assert!(line.contains("/away") && line.contains(advice), "{line}");
     }
-    let mut as_nobody = Command::new(program);
-    as_nobody
-        .args(fgm(&data_dir, &[]).get_args())
-        .current_dir("/");
-    if rustix::process::geteuid().is_root() {
-        as_nobody.uid(65_534).gid(65_534);
-    }
-    let line = refusal(&mut as_nobody);
-    let shown = data_dir.to_str().unwrap();
-    assert!(
-        line.contains(shown) && line.contains("--data-dir"),
-        "{line}"
-    );
 }
 
 #[test]
@@ -134,12 +161,16 @@ fn a_host_with_cgroup_v1_only_or_none_at_all() {
 #[test]
 fn an_address_that_is_not_ours() {
     let folder = tempfile::tempdir().unwrap();
-    let mut command = command(folder.path());
-    let line = refusal(command.args(["--listen", "192.0.2.1:8051"]));
-    assert!(
-        line.contains("192.0.2.1:8051") && line.contains("--listen"),
-        "{line}"
-    );
+    let mut consolidator = Command::new(programs::fgm_consolidator());
+    without_own_settings(&mut consolidator);
+    consolidator.arg("--data-dir").arg(folder.path());
+    for mut command in [command(folder.path()), consolidator] {
+        let line = refusal(command.args(["--listen", "192.0.2.1:8051"]));
+        assert!(
+            line.contains("192.0.2.1:8051") && line.contains("--listen"),
+            "{line}"
+        );
+    }
 }
 
 #[test]

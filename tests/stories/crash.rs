@@ -11,7 +11,10 @@
 
 use fgm_stories::fgm::{Fgm, metric};
 use fgm_stories::needs::{say, variable};
-use fgm_stories::stored::{Content, EventRow, RowKey, Stored, assert_orderly, files_below};
+use fgm_stories::random::Random;
+use fgm_stories::stored::{
+    Content, EventRow, RowKey, Stored, assert_holds, assert_orderly, files_below, unique,
+};
 use fgm_stories::wait_for;
 use fgm_testkit::cgroup_tree::{CgroupTree, Layout, POD_UID};
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -123,7 +126,7 @@ impl Campaign {
         }
         let folder = tempfile::tempdir().unwrap();
         Self {
-            random: Random(u64::try_from(seed).unwrap()),
+            random: Random::new(u64::try_from(seed).unwrap()),
             stored: Stored::open(folder.path()),
             tree,
             folder,
@@ -150,7 +153,7 @@ impl Campaign {
 
     fn kill_once(&mut self) {
         let mut fgm = self.start();
-        thread::sleep(self.random.life());
+        thread::sleep(life(&mut self.random));
         let text = fgm
             .get("/metrics")
             .map_or(String::new(), |page| page.text());
@@ -291,37 +294,12 @@ impl Run {
     }
 }
 
-fn unique(keys: Vec<RowKey>) -> HashSet<RowKey> {
-    let count = keys.len();
-    let set: HashSet<_> = keys.into_iter().collect();
-    assert_eq!(set.len(), count, "a row is there twice");
-    set
-}
-
-fn assert_holds(all: &HashSet<RowKey>, part: &HashSet<RowKey>, what: &str) {
-    let missing: BTreeSet<_> = part.difference(all).collect();
-    assert!(missing.is_empty(), "{what}: {missing:?}");
-}
-
-/// A small generator (splitmix64) whose moments a seed repeats.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut bits = self.0;
-        bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        bits ^ (bits >> 31)
-    }
-
-    /// How long a run lives: one in four ends while it starts, the others anywhere within two
-    /// seal intervals.
-    fn life(&mut self) -> Duration {
-        let micros = match self.next() % 4 {
-            0 => self.next() % 200_000,
-            _ => 100_000 + self.next() % 1_900_000,
-        };
-        Duration::from_micros(micros)
-    }
+/// How long a run lives: one in four ends while it starts, the others anywhere within two seal
+/// intervals.
+fn life(random: &mut Random) -> Duration {
+    let micros = match random.next() % 4 {
+        0 => random.next() % 200_000,
+        _ => 100_000 + random.next() % 1_900_000,
+    };
+    Duration::from_micros(micros)
 }

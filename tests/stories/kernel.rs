@@ -16,6 +16,7 @@ use std::collections::{HashMap, HashSet};
 
 const RESOURCES: &str = include_str!("kernel_resources.sh");
 const SHORT_LIVES: &str = include_str!("kernel_short_lives.sh");
+const OOM: &str = include_str!("kernel_oom.sh");
 
 /// The containers of `kernel_resources.sh` by the end of their ID.
 const THROTTLED: u32 = 1;
@@ -165,6 +166,49 @@ fn short_lives_have_rows_and_ends_and_leave_nothing_behind() {
     }
     assert_eq!(judged, 200);
     assert_eq!(guest.read("before").unwrap(), guest.read("after").unwrap());
+}
+
+/// The containers of `kernel_oom.sh` beside the fifty that vanish.
+const GROUP: u32 = 61;
+const ALIVE_WHILE_AWAY: u32 = 62;
+const GONE_WHILE_AWAY: u32 = 63;
+
+/// DATA.md section 5: exactly one event per OOM, whether its cgroup vanishes in the same second,
+/// its processes die together, or the recorder was away.
+#[test]
+fn every_oom_is_one_event() {
+    let Some(guest) = Guest::new() else { return };
+    let Some(_) = guest.run(OOM) else {
+        return;
+    };
+    let data_dir = guest.folder().join("data");
+    assert_orderly(&data_dir);
+    let mut kills: HashMap<String, EventRow> = HashMap::new();
+    for event in Stored::open(&data_dir).read().events() {
+        let newer = |known: &EventRow| known.revision < event.revision;
+        if event.kind == "oom_kill" && kills.get(&event.event_id).is_none_or(newer) {
+            kills.insert(event.event_id.clone(), event);
+        }
+    }
+    let of = |number| -> Vec<&EventRow> {
+        let own = |event: &&EventRow| event.container_id == Some(id(number));
+        kills.values().filter(own).collect()
+    };
+    let vanished = (1..=50).filter(|number| of(*number).len() == 1).count();
+    assert_eq!(vanished, 50, "{kills:?}");
+    for number in (1..=50).chain([GROUP, ALIVE_WHILE_AWAY, GONE_WHILE_AWAY]) {
+        let [kill] = of(number)[..] else {
+            panic!("container {number}: {:?}", of(number));
+        };
+        // The guest's kernel log is readable.
+        assert_eq!(kill.detail["victim"]["name"], "hog", "{kill:?}");
+        assert_eq!(kill.detail["scope"], "container", "{kill:?}");
+        assert_eq!(kill.detail["limit_bytes"], 16 << 20, "{kill:?}");
+        let processes = if number == GROUP { 3 } else { 1 };
+        assert_eq!(kill.detail["processes_killed"], processes, "{kill:?}");
+    }
+    assert_eq!(of(GROUP)[0].detail["group_kill"], true);
+    assert_eq!(kills.len(), 53, "{kills:?}");
 }
 
 const CPU_STAT: &[(&str, Metric)] = &[
