@@ -10,7 +10,7 @@ use crate::litter;
 use crate::processes::Processes;
 use anyhow::Context;
 use fgm_testkit::cgroup_tree::{CgroupTree, Layout};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -64,6 +64,40 @@ const STAND_INS: [(&str, &str, &str); 10] = [
 /// A node has no more pods by default.
 const MOST_PODS: usize = 110;
 
+/// What is read of the node, below `/proc`.
+const OF_NODE: [&str; 8] = [
+    "stat",
+    "meminfo",
+    "vmstat",
+    "loadavg",
+    "net/dev",
+    "pressure/cpu",
+    "pressure/memory",
+    "pressure/io",
+];
+
+/// Files of the node that are kept, its part of the tree included.
+const REST: usize = 40;
+
+/// So many pods share that many containers: fewer where the limit of open files would have some
+/// opened at each tick, which is another story than that of kept files.
+fn pods(containers: usize) -> usize {
+    let left = room(containers).saturating_sub(of_containers(containers) + REST);
+    MOST_PODS
+        .min(containers.div_ceil(2))
+        .min((left / EACH_TICK.len()).max(1))
+}
+
+/// The files of containers that are kept: those of each tick and `cgroup.events`.
+const fn of_containers(containers: usize) -> usize {
+    (EACH_TICK.len() + OF_PROCESS.len() + 1) * containers
+}
+
+/// Room for kept files below the limit of open files, beside directories and the rest.
+fn room(containers: usize) -> usize {
+    crate::machine::most_open_files().saturating_sub(containers + MOST_PODS + 100)
+}
+
 /// The tree and what lives in it.
 pub(crate) struct Tree {
     // Dropped in this order: the processes before their cgroups.
@@ -96,7 +130,7 @@ impl Tree {
         for number in 0..count {
             let pid = tree.processes.sleeper()?;
             tree.cgroups.add(number, pid)?;
-            let pod = number % MOST_PODS.min(count.div_ceil(2));
+            let pod = number % pods(count);
             let pod_uid = format!("{pod:08x}-0000-4000-8000-000000000000");
             let path = Layout::SystemdContainerd.boundary(&pod_uid, &format!("{number:064x}"));
             let directory = tree.files.make(&path).directory().to_owned();
@@ -128,6 +162,18 @@ impl Tree {
             let process = Path::new("/proc").join(container.pid.to_string());
             files.extend(OF_PROCESS.map(|name| process.join(name)));
         }
+        let pods: BTreeSet<_> = self
+            .containers
+            .iter()
+            .filter_map(|container| container.directory.parent())
+            .collect();
+        for pod in pods {
+            for name in EACH_TICK {
+                files.push(fs::canonicalize(pod.join(name))?);
+            }
+        }
+        let of_node = OF_NODE.iter().map(|name| Path::new("/proc").join(name));
+        files.extend(of_node.filter(|path| path.exists()));
         Ok(files)
     }
 
@@ -135,9 +181,8 @@ impl Tree {
     /// directories and the rest leave room below the limit of open files.
     pub(crate) fn most_kept_files(&self) -> usize {
         let count = self.count();
-        let others = count + MOST_PODS + 100;
-        let wanted = (EACH_TICK.len() + OF_PROCESS.len() + 1) * count + MOST_PODS + 10;
-        wanted.min(crate::machine::most_open_files().saturating_sub(others))
+        let wanted = of_containers(count) + EACH_TICK.len() * pods(count) + REST;
+        wanted.min(room(count))
     }
 
     /// What stands in for what, by the name of the missing file.
