@@ -4,13 +4,14 @@
 
 use crate::identity::IdentityMetrics;
 use fgm_proc::PssUsage;
+use fgm_service::registry::{measured, new};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
-use prometheus_client::registry::{Metric, Registry, Unit};
+use prometheus_client::registry::{Registry, Unit};
 use rustix::io::Errno;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
@@ -331,25 +332,6 @@ impl Health {
         let _ = encode(&mut text, &self.registry);
         text
     }
-}
-
-/// A metric that the registry shows under that name.
-pub(crate) fn new<M: Metric + Clone + Default>(to: &mut Registry, name: &str, help: &str) -> M {
-    let metric = M::default();
-    to.register(name, help, metric.clone());
-    metric
-}
-
-/// The same with a unit, which the name then ends with.
-pub(crate) fn measured<M: Metric + Clone + Default>(
-    to: &mut Registry,
-    name: &str,
-    help: &str,
-    unit: Unit,
-) -> M {
-    let metric = M::default();
-    to.register_with_unit(name, help, unit, metric.clone());
-    metric
 }
 
 fn lateness(to: &mut Registry) -> Histogram {

@@ -3,12 +3,13 @@
 //! Metrics are declared here, beside one another, and set where the thing happens.
 
 use fgm_service::probes;
+use fgm_service::registry::{measured, new};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::registry::{Metric, Registry, Unit};
+use prometheus_client::registry::{Registry, Unit};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -205,25 +206,6 @@ fn resident_bytes() -> Option<i64> {
         .find_map(|line| line.strip_prefix("VmRSS:"))?;
     let kib: i64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
     kib.checked_mul(1024)
-}
-
-/// A metric that the registry shows under that name.
-fn new<M: Metric + Clone + Default>(to: &mut Registry, name: &str, help: &str) -> M {
-    let metric = M::default();
-    to.register(name, help, metric.clone());
-    metric
-}
-
-/// The same with a unit, which the name then ends with.
-fn measured<M: Metric + Clone + Default>(
-    to: &mut Registry,
-    name: &str,
-    help: &str,
-    unit: Unit,
-) -> M {
-    let metric = M::default();
-    to.register_with_unit(name, help, unit, metric.clone());
-    metric
 }
 
 #[cfg(test)]

@@ -115,10 +115,13 @@ pub fn data_dir(given: Option<&PathBuf>) -> anyhow::Result<PathBuf> {
     if rustix::process::geteuid().is_root() {
         return Ok(PathBuf::from("/var/lib/fgm"));
     }
-    let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
-    variable("XDG_STATE_HOME")
-        .map(PathBuf::from)
-        .or_else(|| variable("HOME").map(|home| PathBuf::from(home).join(".local/state")))
+    // A relative one is invalid and to be ignored (XDG Base Directory Specification).
+    let absolute = |name| {
+        let path = std::env::var_os(name).map(PathBuf::from);
+        path.filter(|path| path.is_absolute())
+    };
+    absolute("XDG_STATE_HOME")
+        .or_else(|| absolute("HOME").map(|home| home.join(".local/state")))
         .map(|state| state.join("fgm"))
         .ok_or_else(|| {
             anyhow::anyhow!("no place for the data: give --data-dir, or set HOME or XDG_STATE_HOME")

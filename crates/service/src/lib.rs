@@ -1,11 +1,12 @@
 //! What every program here does at its edge: the log, the signals, an error for a person, flags
-//! that several programs have, and the three pages of a daemon that is looked after.
+//! that several programs have, its own metrics, and the three pages of a daemon that is looked after.
 //!
 //! It knows nothing of what a program does in between.
 
 pub mod flags;
 pub mod log;
 pub mod probes;
+pub mod registry;
 pub mod signal;
 
 /// An error for a person: what was tried, and why it failed, each said once.

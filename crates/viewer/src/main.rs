@@ -2,12 +2,12 @@
 
 use anyhow::Context;
 use clap::Parser;
+use fgm_service::{flags, log, signal};
 use fgm_viewer::AppState;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::process::ExitCode;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::EnvFilter;
 
 /// Shows recorded containers in a browser.
 #[derive(Debug, Parser)]
@@ -44,30 +44,20 @@ struct Args {
     allow_host: Vec<String>,
 }
 
-/// /var/lib/fgm as root, else the XDG state directory.
-fn default_data_dir() -> anyhow::Result<PathBuf> {
-    if rustix::process::geteuid().is_root() {
-        return Ok("/var/lib/fgm".into());
+#[tokio::main]
+async fn main() -> ExitCode {
+    log::start();
+    match run(Args::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {}", fgm_service::explain(&error));
+            ExitCode::FAILURE
+        }
     }
-    let absolute = |name| {
-        let path = std::env::var_os(name).map(PathBuf::from);
-        path.filter(|path| path.is_absolute())
-    };
-    absolute("XDG_STATE_HOME")
-        .or_else(|| Some(absolute("HOME")?.join(".local/state")))
-        .map(|state| state.join("fgm"))
-        .context("no place for the data: give --data-dir, or set HOME or XDG_STATE_HOME")
 }
 
-#[tokio::main]
-async fn main() -> anyhow::Result<()> {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .init();
-    let args = Args::parse();
-    let data_dir = args.data_dir.map_or_else(default_data_dir, Ok)?;
+async fn run(args: Args) -> anyhow::Result<()> {
+    let data_dir = flags::data_dir(args.data_dir.as_ref())?;
     let listener = TcpListener::bind(args.listen)
         .await
         .with_context(|| format!("cannot listen on {}: choose another --listen", args.listen))?;
@@ -78,15 +68,7 @@ async fn main() -> anyhow::Result<()> {
     let state = AppState::new(data_dir)
         .with_hosts(args.allow_host)
         .with_dashboards(args.dashboards);
-    let mut terminate = signal(SignalKind::terminate()).context("cannot watch for SIGTERM")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("cannot watch for SIGINT")?;
-    let shutdown = async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-    };
-    fgm_viewer::serve_state(listener, state, shutdown)
+    fgm_viewer::serve_state(listener, state, signal::stop_signal())
         .await
         .context("the viewer stopped")
 }

@@ -1,7 +1,7 @@
 //! How identity itself is doing.
 
-use crate::health::{measured, new};
 use crate::identity::Staleness;
+use fgm_service::registry::{measured, new};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;

@@ -190,25 +190,27 @@ impl Memory {
             self.events_max += random.whole(1, 40);
             self.settle(profile);
         }
+        // One that is killed lives for a part of the window only.
+        let lived = (self.current > limit).then(|| {
+            let grew = (self.current - before).max(1) as f64;
+            ((limit - before).max(0) as f64 / grew).clamp(0.05, 0.95)
+        });
+        let lived_us = window_us as f64 * lived.unwrap_or(1.0);
         // The nearer to the limit with little cache left, the more everybody waits for memory.
         let room = (limit - self.current + self.file).max(0) as f64 / limit as f64;
         if room < 0.04 {
             let share = ((0.04 - room) / 0.04 * random.between(0.2, 1.0)).clamp(0.0, 1.0);
-            let some = (window_us as f64 * share * 0.8) as i64;
+            let some = (lived_us * share * 0.8) as i64;
             self.psi_some_usec += some;
             self.psi_full_usec += (some as f64 * random.between(0.6, 0.95)) as i64;
             self.refault_file += random.whole(0, 200);
             self.pgscan += random.whole(0, 500);
         }
-        if self.current <= limit {
-            return None;
-        }
-        let grew = (self.current - before).max(1) as f64;
-        let share = ((limit - before).max(0) as f64 / grew).clamp(0.05, 0.95);
+        lived?;
         let cut = self.current - limit;
         self.anon -= pages(cut as f64 + PAGE as f64);
         self.settle(profile);
-        Some(from_us + (window_us as f64 * share) as i64)
+        Some(from_us + lived_us as i64)
     }
 
     /// The OOM killer took a process that held `share` of what leaked.

@@ -79,6 +79,32 @@ fn counters_never_fall_and_keys_are_unique() {
     }
 }
 
+/// Nobody waits for memory longer than time goes by, in the second of an OOM kill neither.
+#[test]
+fn memory_pressure_rises_no_faster_than_time() {
+    let settings = Settings {
+        interval_ms: 5000,
+        ..settings(Scenario::Leak, 2)
+    };
+    let (mut last, mut judged) = (HashMap::new(), 0);
+    batches(settings, |batch| {
+        for row in &batch.metrics.rows {
+            let waited = row.values.get(Metric::MemoryPsiSomeUsec);
+            let at_us = batch.metrics.time_ms * 1000 + row.read_offset_us;
+            let key = (row.instance.container_id.clone(), row.instance.life.clone());
+            let Some((before_us, before)) = last.insert(key, (at_us, waited)) else {
+                continue;
+            };
+            let Some(rise) = waited.zip(before).map(|(now, before)| now - before) else {
+                continue;
+            };
+            assert!(rise <= at_us - before_us, "{rise} in {}", at_us - before_us);
+            judged += usize::from(rise > 0);
+        }
+    });
+    assert!(judged > 10, "{judged} rows with pressure");
+}
+
 /// What the truth says of each life is what its rows say.
 #[test]
 fn the_truth_is_that_of_the_rows() {

@@ -68,26 +68,8 @@ pub(crate) async fn heatmap(
             rows.sort_by(|a, b| order(sort, a, b));
             rows.truncate(top);
             let series: Vec<_> = rows.into_iter().map(|row| row.series).collect();
-            let info = scope.signal.info();
-            let head = FrameHead {
-                metric: info.id,
-                unit: info.unit.as_str(),
-                kind: info.kind.as_str(),
-                t0: grid.t0,
-                step: grid.step,
-                n: grid.n,
-                agg: if stat == Agg::Avg { "avg" } else { "max" },
-                form: if info.kind.is_cumulative() {
-                    "rate"
-                } else {
-                    "raw"
-                },
-                sealed: status.sealed_until_ms,
-                generation: status.generation.clone(),
-                matched,
-                by,
-                scale: None,
-            };
+            let agg = if stat == Agg::Avg { "avg" } else { "max" };
+            let head = FrameHead::new(scope.signal, status, grid, matched, (agg, by));
             Ok(fgmf::encode_heat(&head, series))
         },
     )

@@ -139,26 +139,7 @@ impl Envelope {
 }
 
 fn head(scope: &Scope, status: &Status, grid: Grid, matched: usize) -> FrameHead {
-    let info = scope.signal.info();
-    FrameHead {
-        metric: info.id,
-        unit: info.unit.as_str(),
-        kind: info.kind.as_str(),
-        t0: grid.t0,
-        step: grid.step,
-        n: grid.n,
-        agg: "minmax",
-        form: if info.kind.is_cumulative() {
-            "rate"
-        } else {
-            "raw"
-        },
-        sealed: status.sealed_until_ms,
-        generation: status.generation.clone(),
-        matched,
-        by: "all",
-        scale: None,
-    }
+    FrameHead::new(scope.signal, status, grid, matched, ("minmax", "all"))
 }
 
 fn empty(scope: &Scope, status: &Status) -> Vec<u8> {

@@ -197,7 +197,8 @@ fn of_metrics(
         let matched = series.len();
         rank(&mut series, asked.by.1);
         series.truncate(asked.top);
-        let head = head(*signal, asked, grid, status, matched);
+        let words = (asked.agg.0, asked.by.0);
+        let head = FrameHead::new(*signal, status, grid, matched, words);
         bytes.extend(fgmf::encode(&head, &series));
     }
     Ok(bytes)
@@ -217,27 +218,4 @@ fn rank(series: &mut [FrameSeries], by: By) {
         let (a, b) = (of(&a.summary), of(&b.summary));
         b.partial_cmp(&a).unwrap_or(Ordering::Equal)
     });
-}
-
-fn head(signal: Signal, asked: &Asked, grid: Grid, status: &Status, matched: usize) -> FrameHead {
-    let info = signal.info();
-    FrameHead {
-        metric: info.id,
-        unit: info.unit.as_str(),
-        kind: info.kind.as_str(),
-        t0: grid.t0,
-        step: grid.step,
-        n: grid.n,
-        agg: asked.agg.0,
-        form: if info.kind.is_cumulative() {
-            "rate"
-        } else {
-            "raw"
-        },
-        sealed: status.sealed_until_ms,
-        generation: status.generation.clone(),
-        matched,
-        by: asked.by.0,
-        scale: None,
-    }
 }

@@ -28,6 +28,9 @@ mod pack;
 #[cfg(test)]
 mod tests;
 
+use crate::reduce::Grid;
+use fgm_model::Signal;
+use fgm_store::reader::Status;
 use serde::Serialize;
 
 const MAGIC: [u8; 4] = *b"FGMF";
@@ -109,6 +112,38 @@ pub struct FrameHead {
     /// What 0 and 65534 of a heat map mean.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scale: Option<[f64; 2]>,
+}
+
+impl FrameHead {
+    /// The head of a frame of that signal, `agg` and `by` as asked.
+    pub(crate) fn new(
+        signal: Signal,
+        status: &Status,
+        grid: Grid,
+        matched: usize,
+        (agg, by): (&'static str, &'static str),
+    ) -> Self {
+        let info = signal.info();
+        Self {
+            metric: info.id,
+            unit: info.unit.as_str(),
+            kind: info.kind.as_str(),
+            t0: grid.t0,
+            step: grid.step,
+            n: grid.n,
+            agg,
+            form: if info.kind.is_cumulative() {
+                "rate"
+            } else {
+                "raw"
+            },
+            sealed: status.sealed_until_ms,
+            generation: status.generation.clone(),
+            matched,
+            by,
+            scale: None,
+        }
+    }
 }
 
 #[derive(Serialize)]
