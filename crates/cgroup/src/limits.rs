@@ -2,7 +2,7 @@
 
 use crate::parse::limit::{self, Limit};
 use crate::reader::ReadContext;
-use fgm_kernfile::{Buffer, Descriptors, KernelFile, ReadError};
+use fgm_kernfile::{KernelFile, ReadError};
 use fgm_model::{Metric, Values};
 use rustix::fd::BorrowedFd;
 
@@ -102,8 +102,6 @@ impl LimitFiles {
         let mut reading = Reading {
             directory,
             context,
-            // Read too rarely to be worth a kept descriptor.
-            unkept: Descriptors::new(0),
             any: false,
             failed: false,
             ended: false,
@@ -132,7 +130,6 @@ impl LimitFiles {
 struct Reading<'a> {
     directory: BorrowedFd<'a>,
     context: &'a mut ReadContext,
-    unkept: Descriptors,
     any: bool,
     failed: bool,
     ended: bool,
@@ -144,8 +141,8 @@ impl Reading<'_> {
         file: &mut KernelFile,
         parse: impl FnOnce(&[u8]) -> Option<T>,
     ) -> Option<T> {
-        let buffer: &mut Buffer = &mut self.context.buffer;
-        match file.read(self.directory, buffer, &self.unkept) {
+        let ReadContext { buffer, unkept, .. } = &mut *self.context;
+        match file.read(self.directory, buffer, unkept) {
             Ok(bytes) => {
                 let parsed = parse(bytes);
                 self.any = true;

@@ -23,6 +23,8 @@ pub struct ReadContext {
     pub buffer: Buffer,
     /// The cap on kept descriptors.
     pub descriptors: Descriptors,
+    /// For files that are read too rarely to be worth a kept descriptor.
+    pub(crate) unkept: Descriptors,
     /// What was learned of the files' layout.
     pub layouts: Layouts,
     /// Reads that the kernel refused, by errno.
@@ -36,6 +38,7 @@ impl ReadContext {
         Self {
             buffer: Buffer::default(),
             descriptors,
+            unkept: Descriptors::new(0),
             layouts: Layouts::default(),
             refusals: Refusals::default(),
         }

@@ -18,11 +18,12 @@ static ALLOCATOR: dhat::Alloc = dhat::Alloc;
 
 const POD: &str = "6f0b2d8e-52c1-4e5a-9d3b-1a2b3c4d5e6f";
 
-/// One tick over all readers; gives the sum of what was read, so that a test can see that it
+/// One tick over all readers, the limits included, which are due now and then; gives the sum of what was read, so that a test can see that it
 /// was.
 fn tick(readers: &mut [CgroupReader], values: &mut Values, context: &mut ReadContext) -> i64 {
     let mut sum = 0;
     for reader in readers {
+        assert_eq!(reader.read_limits(context), Outcome::Alive);
         assert_eq!(reader.read(values, context), Outcome::Alive);
         sum += values.get(Metric::MemoryCurrent).expect("read");
         sum += i64::try_from(reader.pids().len()).expect("few");
