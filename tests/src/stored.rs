@@ -28,7 +28,7 @@ pub struct RowKey {
     pub time_ms: i64,
 }
 
-/// A row of the table `metrics`.
+/// A row of any table but `events`.
 #[derive(Debug, Clone)]
 pub struct Row {
     /// Its key.
@@ -52,6 +52,8 @@ pub struct EventRow {
     pub kind: String,
     /// When, milliseconds UTC.
     pub time_ms: i64,
+    /// When this revision was recorded, milliseconds UTC.
+    pub recorded_at_ms: i64,
     /// Whose event it is; `None` for the node's.
     pub container_id: Option<String>,
     /// A JSON object.
@@ -144,19 +146,18 @@ fn read_stream(path: &Path) -> Option<Vec<RecordBatch>> {
 /// What was read at one moment.
 #[derive(Debug, Default)]
 pub struct Content {
-    metrics: Vec<RecordBatch>,
-    events: Vec<RecordBatch>,
+    tables: HashMap<Table, Vec<RecordBatch>>,
     streams: usize,
     superseded_files: usize,
 }
 
 impl Content {
     fn add(&mut self, table: Table, batches: Vec<RecordBatch>) {
-        match table {
-            Table::Metrics => self.metrics.extend(batches),
-            Table::Events => self.events.extend(batches),
-            Table::Pods | Table::Node => {}
-        }
+        self.tables.entry(table).or_default().extend(batches);
+    }
+
+    fn batches(&self, table: Table) -> &[RecordBatch] {
+        self.tables.get(&table).map_or(&[], Vec::as_slice)
     }
 
     /// How many spool streams hold rows that no file holds.
@@ -174,9 +175,13 @@ impl Content {
     /// The keys of the table `metrics`; a row that lies there twice is given twice.
     #[must_use]
     pub fn keys(&self) -> Vec<RowKey> {
+        self.keys_of(Table::Metrics)
+    }
+
+    fn keys_of(&self, table: Table) -> Vec<RowKey> {
         let mut known = HashMap::new();
         let mut keys = Vec::new();
-        for batch in &self.metrics {
+        for batch in self.batches(table) {
             let batch = Batch(batch);
             let (ids, lives) = (batch.text(column::CONTAINER_ID), batch.text(column::LIFE));
             let (epochs, times) = (batch.numbers(column::CLOCK_EPOCH), batch.times());
@@ -201,7 +206,7 @@ impl Content {
     #[must_use]
     pub fn texts<const N: usize>(&self, columns: [&str; N]) -> Vec<[Option<String>; N]> {
         let mut rows = Vec::new();
-        for batch in &self.metrics {
+        for batch in self.batches(Table::Metrics) {
             let texts = columns.map(|name| Batch(batch).text(name));
             rows.extend((0..batch.num_rows()).map(|row| {
                 texts.each_ref().map(|array| {
@@ -216,13 +221,19 @@ impl Content {
     /// The rows of the table `metrics`, in the order of their keys.
     #[must_use]
     pub fn rows(&self) -> Vec<Row> {
-        let mut keys = self.keys().into_iter();
+        self.rows_of(Table::Metrics)
+    }
+
+    /// The rows of any table but `events`, in the order of their keys.
+    #[must_use]
+    pub fn rows_of(&self, table: Table) -> Vec<Row> {
+        let mut keys = self.keys_of(table).into_iter();
         let mut rows = Vec::new();
-        for batch in &self.metrics {
+        for batch in self.batches(table) {
             let batch = Batch(batch);
             let offsets = batch.numbers(column::READ_OFFSET_US);
             let limits_known = batch.column(column::LIMITS_KNOWN);
-            let metrics: Vec<_> = Table::Metrics
+            let metrics: Vec<_> = table
                 .metrics()
                 .map(|metric| (metric, batch.numbers(metric.name())))
                 .collect();
@@ -247,7 +258,7 @@ impl Content {
     #[must_use]
     pub fn events(&self) -> Vec<EventRow> {
         let mut events = Vec::new();
-        for batch in &self.events {
+        for batch in self.batches(Table::Events) {
             let batch = Batch(batch);
             let texts = [
                 column::EVENT_ID,
@@ -257,8 +268,11 @@ impl Content {
             ]
             .map(|name| batch.text(name));
             let revisions = batch.numbers(column::REVISION);
-            let times = batch.times();
+            let times = [batch.times(), batch.column(column::RECORDED_AT)];
             for row in 0..batch.0.num_rows() {
+                let [time_ms, recorded_at_ms] = times
+                    .each_ref()
+                    .map(|array| array.as_primitive::<TimestampMillisecondType>().value(row));
                 let [id, kind, container_id, detail] = texts.each_ref().map(|array| {
                     let array = array.as_string::<i32>();
                     array.is_valid(row).then(|| array.value(row).to_owned())
@@ -267,7 +281,8 @@ impl Content {
                     event_id: id.unwrap_or_default(),
                     revision: number(&revisions, row).unwrap_or(-1),
                     kind: kind.unwrap_or_default(),
-                    time_ms: times.as_primitive::<TimestampMillisecondType>().value(row),
+                    time_ms,
+                    recorded_at_ms,
                     container_id,
                     detail: must(
                         serde_json::from_str(&detail.unwrap_or_default()),

@@ -1,4 +1,4 @@
-//! The recorder in a cluster with a kubelet and containerd: who is who.
+//! The recorder in a cluster with a kubelet and containerd: who is who, and what happened to it.
 
 #![expect(
     clippy::expect_used,
@@ -8,7 +8,8 @@
 use fgm_model::schema::column;
 use fgm_stories::needs::{require_or_skip, say, test_bed};
 use fgm_stories::programs;
-use fgm_stories::stored::Stored;
+use fgm_stories::stored::{Content, EventRow, Stored};
+use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
@@ -39,9 +40,10 @@ const COLUMNS: [&str; 8] = [
 type Names = [Option<String>; 8];
 
 /// DaemonSet, static pod, init container, one pod of each class: every row of each bears its
-/// name, and no sandbox has a row.
+/// name, and no sandbox has a row. An OOM kill is one event, which tells the status's reason as
+/// soon as the API server has it; a crash loop is a restart for each, with how it came to that.
 #[test]
-fn everybody_is_called_by_name() {
+fn everybody_is_called_by_name_and_what_fails_is_told() {
     let Some(bed) = test_bed() else { return };
     let folder = tempfile::tempdir().expect("temporary directory");
     let path = folder.path();
@@ -74,8 +76,16 @@ fn everybody_is_called_by_name() {
     let pods: Value = serde_json::from_str(&read("pods.json")).expect("pods");
     let meant = meant(&pods);
     let content = Stored::open(&path.join("out/data")).read();
+    let status = |name: &str| -> Value {
+        serde_json::from_str(&read(name)).expect("the pod's status as the API server has it")
+    };
+    the_oom_kill_is_told(&content, &status("hog.json"));
+    every_restart_is_told(&content, &status("crash.json"));
     let mut found: BTreeMap<String, Vec<Names>> = BTreeMap::new();
     for row in content.texts(COLUMNS) {
+        if row[1].as_deref() == Some("failing") {
+            continue;
+        }
         let id = row[0].clone().expect("an ID");
         let rows = found.entry(id).or_default();
         if !rows.contains(&row) {
@@ -100,6 +110,92 @@ fn everybody_is_called_by_name() {
     assert_eq!(meant.len(), 7, "{meant:#?}");
 }
 
+/// Exactly one event, of the kernel's own kill: recorded within two ticks of the counter's move;
+/// and again with the reason, once the API server has it.
+fn the_oom_kill_is_told(content: &Content, hog: &Value) {
+    let id = id_of(&hog["status"]["containerStatuses"][0]["containerID"]);
+    let kills: Vec<EventRow> = content
+        .events()
+        .into_iter()
+        .filter(|event| event.kind == "oom_kill")
+        .collect();
+    let first = kills.first().expect("an OOM kill");
+    for kill in &kills {
+        assert_eq!(kill.event_id, first.event_id, "one event: {kills:#?}");
+        assert_eq!(kill.container_id.as_ref(), Some(&id), "{kills:#?}");
+    }
+    // The counter moved between the last row without the kill and this moment.
+    let moved_ms = content
+        .rows()
+        .iter()
+        .filter(|row| *row.key.container_id == *id)
+        .map(|row| row.key.time_ms)
+        .next_back()
+        .expect("rows of it");
+    let told_ms = kills.iter().map(|kill| kill.recorded_at_ms).min();
+    let told_ms = told_ms.expect("an OOM kill") - moved_ms;
+    assert!(
+        told_ms <= 3 * TICK_MS,
+        "told {told_ms} ms after its last row"
+    );
+
+    let with_reason = kills
+        .iter()
+        .filter(|kill| kill.detail["reason"] == "OOMKilled")
+        .min_by_key(|kill| kill.revision)
+        .expect("the reason");
+    assert_eq!(with_reason.detail["exit_code"], 137, "{with_reason:#?}");
+    let fields = hog["metadata"]["managedFields"].as_array().expect("fields");
+    let written_ms = fields
+        .iter()
+        .filter(|field| field["subresource"] == "status")
+        .filter_map(|field| field["time"].as_str())
+        .filter_map(|time| time.parse::<Timestamp>().ok())
+        .map(Timestamp::as_millisecond)
+        .max()
+        .expect("when the status was written");
+    let reason_ms = with_reason.recorded_at_ms - written_ms;
+    say(&format!(
+        "OOM kill recorded {told_ms} ms after the last row before it, its reason {reason_ms} ms \
+         after the second in which the API server got it"
+    ));
+    // Kubernetes tells whole seconds.
+    assert!(reason_ms <= 1000 + 2 * TICK_MS, "{reason_ms} ms");
+}
+
+const TICK_MS: i64 = 1000;
+
+/// Two restarts so far, each after an exit with code 3.
+fn every_restart_is_told(content: &Content, crash: &Value) {
+    let last = id_of(&crash["status"]["containerStatuses"][0]["containerID"]);
+    let mut restarts: BTreeMap<String, EventRow> = BTreeMap::new();
+    for event in content.events() {
+        let newer = |known: &EventRow| known.revision < event.revision;
+        if event.kind == "restarted" && restarts.get(&event.event_id).is_none_or(newer) {
+            restarts.insert(event.event_id.clone(), event);
+        }
+    }
+    let mut restarts: Vec<_> = restarts.into_values().collect();
+    restarts.sort_by_key(|event| event.time_ms);
+    let [first, second] = &restarts[..] else {
+        panic!("two restarts: {restarts:#?}");
+    };
+    for (event, count) in [(first, 1), (second, 2)] {
+        assert_eq!(event.detail["exit_code"], 3, "{event:#?}");
+        assert_eq!(event.detail["reason"], "Error", "{event:#?}");
+        assert_eq!(event.detail["restart_count"], count, "{event:#?}");
+    }
+    assert_eq!(second.container_id.as_ref(), Some(&last));
+    let before = second.detail["previous_container_id"].as_str();
+    assert_eq!(before, first.container_id.as_deref());
+}
+
+/// A container ID without its runtime.
+fn id_of(text: &Value) -> String {
+    let text = text.as_str().expect("an ID");
+    text.trim_start_matches("containerd://").to_owned()
+}
+
 /// Image, manifests and script.
 fn lay_out(bed: &Path, path: &Path) {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -112,6 +208,7 @@ fn lay_out(bed: &Path, path: &Path) {
     for (from, to) in [
         ("../kind/base/rbac.yaml", "manifests/10-rbac.yaml"),
         ("stories/cluster.yaml", "manifests/20-pods.yaml"),
+        ("stories/cluster_failing.yaml", "failing.yaml"),
         ("stories/cluster.sh", "run.sh"),
     ] {
         fs::copy(here.join(from), path.join(to)).expect("copied");
@@ -153,8 +250,7 @@ fn meant(pods: &Value) -> BTreeMap<String, Names> {
             .filter_map(|kind| status[kind].as_array())
             .flatten();
         for container in containers {
-            let id = container["containerID"].as_str().expect("an ID");
-            let id = id.trim_start_matches("containerd://").to_owned();
+            let id = id_of(&container["containerID"]);
             let labels = metadata.get("labels").map(Value::to_string);
             let names = [
                 Some(id.clone()),

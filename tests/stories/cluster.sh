@@ -24,6 +24,25 @@ running() { [ "$(kubectl get pods -A --field-selector status.phase=Running --no-
 until_true 240 running
 sleep 5
 kubectl get pods -A -o json > /host/out/pods.json
+
+# An OOM kill and a crash loop. The status is kept as the API server has it at first.
+kubectl apply -f /host/failing.yaml
+killed() {
+    kubectl -n failing get pod hog -o json --show-managed-fields > /host/out/hog.json
+    grep -q OOMKilled /host/out/hog.json
+}
+until_true 120 killed
+restarted() { # Twice, and the third container has begun.
+    crash=$(kubectl -n failing get pod crash \
+        -o 'jsonpath={.status.containerStatuses[0].restartCount}/{.status.containerStatuses[0].state.running}')
+    case $crash in
+    2/?*) ;;
+    *) return 1 ;;
+    esac
+}
+until_true 120 restarted
+kubectl -n failing get pod crash -o json > /host/out/crash.json
+sleep 3
 kubectl -n fine-grained-monitor logs ds/fgm > /host/out/fgm.log
 # An orderly end, which seals.
 kubectl -n fine-grained-monitor delete daemonset fgm --wait=false

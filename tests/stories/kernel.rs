@@ -24,6 +24,9 @@ const OOM_KILLED: u32 = 2;
 const WRITER: u32 = 3;
 const THRASHER: u32 = 4;
 const RESIDENT: u32 = 5;
+/// As which its readings by hand name their pod and the node.
+const POD: u32 = 0;
+const NODE: u32 = 9;
 
 #[test]
 fn oom_kill_throttling_pressure_disk_and_memory_agree_with_the_kernel() {
@@ -70,23 +73,28 @@ fn oom_kill_throttling_pressure_disk_and_memory_agree_with_the_kernel() {
     let most = derived(&data_dir, THROTTLED, "cpu_throttled_percent");
     assert!((50.0..=100.0).contains(&most), "{most} % throttled");
 
-    for (number, resource) in [(THROTTLED, "cpu"), (THRASHER, "memory"), (THRASHER, "io")] {
-        let some = format!("{resource}.pressure some");
-        let full = format!("{resource}.pressure full");
-        let pressure = [
-            (some.as_str(), format!("{resource}_psi_some_usec")),
-            (full.as_str(), format!("{resource}_psi_full_usec")),
-        ];
-        let pressure: Vec<_> = pressure
-            .iter()
-            .map(|(file, metric)| (*file, Metric::from_name(metric).unwrap()))
-            .collect();
-        by_hand.brackets_by_time(&of(number), number, &pressure);
-        let last = of(number).pop().unwrap();
-        assert!(
-            last.values.get(pressure[0].1) > Some(0),
-            "no pressure: {last:?}"
-        );
+    by_hand.brackets_pressure(&of(THROTTLED), THROTTLED, "cpu");
+    by_hand.brackets_pressure(&of(THRASHER), THRASHER, "memory");
+    by_hand.brackets_pressure(&of(THRASHER), THRASHER, "io");
+
+    // Their pod and the node, in tables of their own: counters that hold what is below.
+    let pods = content.rows_of(Table::Pods);
+    let pods: Vec<_> = pods.iter().collect();
+    let node = content.rows_of(Table::Node);
+    let node: Vec<_> = node.iter().collect();
+    by_hand.brackets_by_time(&pods, POD, CPU_STAT);
+    by_hand.brackets_by_time(&node, NODE, CPU_TIME);
+    for resource in ["cpu", "memory", "io"] {
+        by_hand.brackets_pressure(&pods, POD, resource);
+        by_hand.brackets_pressure(&node, NODE, resource);
+    }
+    for (rows, number, what) in [
+        (&pods, POD, "memory.events oom_kill"),
+        (&node, NODE, "vmstat oom_kill"),
+    ] {
+        let kills = rows.last().unwrap().values.get(Metric::MemoryEventsOomKill);
+        assert_eq!(kills, Some(1), "{what}");
+        assert_eq!(kills, by_hand.last(number, what));
     }
 
     let last = of(WRITER).pop().unwrap();
@@ -219,6 +227,11 @@ const CPU_STAT: &[(&str, Metric)] = &[
     ("cpu.stat system_usec", Metric::CpuSystemUsec),
 ];
 
+const CPU_TIME: &[(&str, Metric)] = &[
+    ("cpu.stat user_usec", Metric::CpuUserUsec),
+    ("cpu.stat system_usec", Metric::CpuSystemUsec),
+];
+
 /// The highest value of a derived signal of that container.
 fn derived(data_dir: &std::path::Path, number: u32, signal: &str) -> f64 {
     let query = SeriesQuery {
@@ -322,6 +335,20 @@ impl ByHand {
             let after = readings.iter().position(|by_hand| by_hand.from > second)?;
             Some((before, after))
         });
+    }
+
+    /// The same for the pressure on a resource, of which there was some.
+    fn brackets_pressure(&self, rows: &[&Row], number: u32, resource: &str) {
+        let metric = |kind: &str| Metric::from_name(&format!("{resource}_psi_{kind}_usec"));
+        let file = |kind: &str| format!("{resource}.pressure {kind}");
+        let (some, full) = (file("some"), file("full"));
+        let files = [
+            (some.as_str(), metric("some").unwrap()),
+            (full.as_str(), metric("full").unwrap()),
+        ];
+        self.brackets_by_time(rows, number, &files);
+        let last = rows.last().unwrap();
+        assert!(last.values.get(files[0].1) > Some(0), "none: {last:?}");
     }
 
     /// Rows between the last reading with a lower count (of the first of `files`) and the first

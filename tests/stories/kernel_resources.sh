@@ -1,10 +1,19 @@
 # shellcheck shell=dash
 # The guest's side of "oom_kill_throttling_pressure_disk_and_memory_agree_with_the_kernel": loads
-# in five containers, whose files are read by hand meanwhile into /host/by-hand.
+# in five containers, whose files are read by hand meanwhile into /host/by-hand, as are those of
+# their pod (number 0) and of the node (number 9).
 
 # by_hand: "NUMBER FILE KEY VALUE" of everything, between the seconds of its begin and end.
 by_hand() {
     echo "from $(date +%s)"
+    sed "s/^/0 cpu.stat /" "$POD/cpu.stat"
+    sed "s/^/0 memory.events /" "$POD/memory.events"
+    sed "s/^/9 cpu.stat /" "$CG/cpu.stat"
+    sed -n "s/^oom_kill /9 vmstat oom_kill /p" /proc/vmstat
+    for r in cpu memory io; do
+        sed -n "s/^\([a-z]*\) .*total=/0 $r.pressure \1 /p" "$POD/$r.pressure"
+        sed -n "s/^\([a-z]*\) .*total=/9 $r.pressure \1 /p" "/proc/pressure/$r"
+    done
     for n in 1 2 3 4 5; do
         c=$(container $n)
         [ -d "$c" ] || continue

@@ -116,12 +116,9 @@ impl Merge<'_> {
                     return Err(StoreError::Stopped);
                 }
                 let mut column = Column::new(field, group.rows);
-                for (index, source) in sources.iter().enumerate() {
+                for (source, runs) in sources.iter().zip(&group.runs) {
                     if let Some(mut stream) = source.column(field.name()) {
-                        for run in group.in_reading_order(index) {
-                            stream.skip_to(run.from)?;
-                            stream.read(&mut column, run.to, run.rows)?;
-                        }
+                        stream.scatter(&mut column, runs)?;
                     }
                 }
                 if last.is_some() && COMPLETED.contains(&field.name().as_str()) {

@@ -8,7 +8,7 @@ use crate::StoreError;
 use crate::footer::InstanceRange;
 use crate::seal::order::Identities;
 use crate::table_file::column::{Column, NULL, Values};
-use crate::table_file::read::TableFile;
+use crate::table_file::read::{Run, TableFile};
 use arrow::datatypes::Field;
 use fgm_model::Table;
 use fgm_model::schema::{column, table_schema};
@@ -18,23 +18,12 @@ use std::ops::Range;
 /// "One row group up to ~1 M rows", cut only between instances.
 const GROUP_ROWS: usize = 1 << 20;
 
-/// Rows of a source that follow each other in the file too.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Run {
-    /// The first one's row in the source.
-    pub(super) from: usize,
-    /// Its row in the row group.
-    pub(super) to: usize,
-    /// How many.
-    pub(super) rows: usize,
-}
-
 /// One row group of the file.
 #[derive(Debug, Default)]
 pub(super) struct Group {
     /// Its rows.
     pub(super) rows: usize,
-    /// For each source its runs, ascending in both.
+    /// For each source its runs, in the order of its rows.
     pub(super) runs: Vec<Vec<Run>>,
     /// Which of [`Order::instances`] lie in it.
     pub(super) instances: Range<usize>,
@@ -130,6 +119,10 @@ impl Order {
             let identity = same.first().map_or(0, |piece| piece.identity as usize);
             order.add(&identities[identity], &keys, sources.len());
         }
+        // So that each source is read once, forwards.
+        for runs in order.groups.iter_mut().flat_map(|group| &mut group.runs) {
+            runs.sort_unstable_by_key(|run| run.from);
+        }
         Ok(order)
     }
 
@@ -183,15 +176,6 @@ impl Order {
                 }),
             }
         }
-    }
-}
-
-impl Group {
-    /// Sorts each source's runs by where they come from, so that it is read once, forwards.
-    pub(super) fn in_reading_order(&self, source: usize) -> Vec<Run> {
-        let mut runs = self.runs.get(source).cloned().unwrap_or_default();
-        runs.sort_unstable_by_key(|run| run.from);
-        runs
     }
 }
 

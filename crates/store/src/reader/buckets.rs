@@ -32,6 +32,21 @@ pub struct BucketSeries {
     pub signals: Vec<Option<Buckets>>,
     /// When another life or clock epoch began, in order: the line is not joined there.
     pub breaks_ms: Vec<i64>,
+    /// Whether some of it comes from a roll-up, so that quantiles are not those of samples.
+    pub rolled: bool,
+}
+
+impl BucketSeries {
+    /// What the quantiles of these series are made of: what was asked for, if there was a
+    /// roll-up of any.
+    #[must_use]
+    pub fn level(all: &[Self], asked: Resolution) -> Resolution {
+        if all.iter().any(|series| series.rolled) {
+            asked
+        } else {
+            Resolution::Raw
+        }
+    }
 }
 
 impl Reader {
@@ -76,6 +91,7 @@ impl Reader {
                 let Some(of) = all.get_mut(chunk.series) else {
                     return;
                 };
+                of.rolled = true;
                 of.begins((chunk.instance, 0), chunk.times_ms.first());
                 for (tally, digest) in of.tallies.iter_mut().zip(chunk.digests) {
                     let tally = tally.get_or_insert_with(|| Tally::new(query.grid, query.keep));
@@ -93,6 +109,7 @@ struct OfContainer {
     tallies: Vec<Option<Tally>>,
     /// By instance and clock epoch.
     first_ms: BTreeMap<(usize, i64), i64>,
+    rolled: bool,
 }
 
 impl OfContainer {
@@ -100,6 +117,7 @@ impl OfContainer {
         Self {
             tallies: vec![None; signals],
             first_ms: BTreeMap::new(),
+            rolled: false,
         }
     }
 
@@ -123,6 +141,7 @@ impl OfContainer {
                 .map(|tally| tally?.finish())
                 .collect(),
             breaks_ms,
+            rolled: self.rolled,
         }
     }
 }

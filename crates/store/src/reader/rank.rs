@@ -1,6 +1,6 @@
 //! Containers by one signal, each beside what it was before.
 
-use super::{BucketQuery, Container, Grid, Keep, ReadError, Reader, Summary};
+use super::{BucketQuery, BucketSeries, Container, Grid, Keep, ReadError, Reader, Summary};
 use fgm_model::{Resolution, Signal, Table};
 
 /// Up to this span every tick counts, 6 h; beyond, the buckets of a minute.
@@ -47,6 +47,22 @@ pub enum RankBy {
     Change,
 }
 
+impl RankBy {
+    /// The number, but for the change, which takes two.
+    const fn number(self, of: &Summary) -> Option<f64> {
+        match self {
+            Self::Mean => Some(of.mean),
+            Self::P50 => Some(of.p50),
+            Self::P95 => Some(of.p95),
+            Self::P99 => Some(of.p99),
+            Self::Max => Some(of.max),
+            Self::Min => Some(of.min),
+            Self::Last => Some(of.last),
+            Self::Change => None,
+        }
+    }
+}
+
 /// Containers in order.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ranking {
@@ -75,23 +91,24 @@ impl Ranked {
         self.before.map(|before| self.now.mean - before.mean)
     }
 
+    /// By how many percent the deciding number changed from the base; `None` when that is 0 or
+    /// not known. By [`RankBy::Change`] it is the mean's.
+    #[must_use]
+    pub fn change_percent(&self, by: RankBy) -> Option<f64> {
+        let of = |summary: &Summary| by.number(summary).unwrap_or(summary.mean);
+        let then = of(self.before.as_ref()?);
+        let percent = (of(&self.now) / then - 1.0) * 100.0;
+        (then != 0.0 && !percent.is_nan()).then_some(percent)
+    }
+
     fn decides(&self, by: RankBy) -> Option<f64> {
-        let number = match by {
-            RankBy::Mean => self.now.mean,
-            RankBy::P50 => self.now.p50,
-            RankBy::P95 => self.now.p95,
-            RankBy::P99 => self.now.p99,
-            RankBy::Max => self.now.max,
-            RankBy::Min => self.now.min,
-            RankBy::Last => self.now.last,
-            RankBy::Change => self.change()?,
-        };
+        let number = by.number(&self.now).or_else(|| self.change())?;
         (!number.is_nan()).then_some(number)
     }
 }
 
 impl Reader {
-    /// Ranks these containers.
+    /// Ranks these containers, which are to be those of the range and of the base.
     ///
     /// # Errors
     /// When the data directory cannot be listed, or `keep_going` said no.
@@ -110,7 +127,7 @@ impl Reader {
             Resolution::S600
         };
         let summaries = |range| self.summaries(query, resolution, range, containers, keep_going);
-        let now = summaries((query.start_ms, query.end_ms))?;
+        let (resolution, now) = summaries((query.start_ms, query.end_ms))?;
         let before = query.base_ms.map(summaries).transpose()?;
         let mut rows: Vec<_> = now
             .into_iter()
@@ -118,7 +135,7 @@ impl Reader {
             .filter_map(|(series, now)| {
                 let before = before
                     .as_ref()
-                    .and_then(|before| before.get(series).copied()?);
+                    .and_then(|(_, before)| before.get(series).copied()?);
                 Some(Ranked {
                     series,
                     now: now?,
@@ -141,7 +158,7 @@ impl Reader {
         (start_ms, end_ms): (i64, i64),
         containers: &[Container],
         keep_going: &dyn Fn() -> bool,
-    ) -> Result<Vec<Option<Summary>>, ReadError> {
+    ) -> Result<(Resolution, Vec<Option<Summary>>), ReadError> {
         // The bucket that the range begins in counts whole.
         let bucket_ms = resolution.bucket_ms().unwrap_or(1);
         let start_ms = start_ms.div_euclid(bucket_ms).saturating_mul(bucket_ms);
@@ -156,7 +173,8 @@ impl Reader {
             },
         };
         let series = self.buckets(&query, containers, keep_going)?;
-        let summary = |mut series: super::BucketSeries| series.signals.pop()??.summary;
-        Ok(series.into_iter().map(summary).collect())
+        let level = BucketSeries::level(&series, resolution);
+        let summary = |mut series: BucketSeries| series.signals.pop()??.summary;
+        Ok((level, series.into_iter().map(summary).collect()))
     }
 }

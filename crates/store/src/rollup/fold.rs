@@ -1,4 +1,4 @@
-//! Folding one signal's rows into buckets.
+//! Folding one signal's rows into buckets: first into minutes, then those into longer ones.
 
 use super::frame::{Before, Bucket, Buckets, Frame};
 use crate::table_file::column::{Column, Values};
@@ -77,6 +77,26 @@ impl Summary<f64, f64> {
     }
 }
 
+impl<T: PartialOrd + Copy, S: std::ops::AddAssign> Summary<T, S> {
+    /// Adds what comes later.
+    fn merge(this: &mut Option<Self>, later: Option<Self>) {
+        let Some(later) = later else { return };
+        let Some(known) = this else {
+            *this = Some(later);
+            return;
+        };
+        if later.min < known.min {
+            known.min = later.min;
+        }
+        if later.max > known.max {
+            known.max = later.max;
+        }
+        known.sum += later.sum;
+        known.count += later.count;
+        known.last = later.last;
+    }
+}
+
 /// What a bucket keeps of a cumulative metric beside its rate.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Total {
@@ -84,6 +104,21 @@ pub(super) struct Total {
     last: i64,
     /// `None` until there was a value to compare with.
     increase: Option<i128>,
+}
+
+impl Total {
+    /// Adds what comes later.
+    fn merge(this: &mut Option<Self>, later: Option<Self>) {
+        let Some(later) = later else { return };
+        let Some(known) = this else {
+            *this = Some(later);
+            return;
+        };
+        known.last = later.last;
+        if let Some(increase) = later.increase {
+            *known.increase.get_or_insert(0) += increase;
+        }
+    }
 }
 
 /// The rows before the one at hand, of one clock epoch.
@@ -131,16 +166,10 @@ impl Fold {
         }
     }
 
-    /// Adds the rows of an instance.
-    pub(super) fn add(
-        &mut self,
-        frame: &Frame,
-        input: &Input<'_>,
-        instance: usize,
-        buckets: &Buckets,
-    ) {
-        let of = buckets.of_instance[instance].clone();
-        let list = &buckets.list[of.clone()];
+    /// Adds the rows of an instance to its minutes.
+    pub(super) fn add(&mut self, frame: &Frame, input: &Input<'_>, instance: usize) {
+        let of = frame.minutes().of_instance[instance].clone();
+        let list = &frame.minutes().list[of.clone()];
         match self {
             Self::Gauge(folds) => add_gauge(&mut folds[of], list, input),
             Self::Cumulative { totals, rates } => {
@@ -154,8 +183,34 @@ impl Fold {
         }
     }
 
+    /// The same in longer buckets, each of which consists of some of these.
+    pub(super) fn merged(&self, buckets: &Buckets) -> Self {
+        fn each<T: Copy>(
+            parts: &[Option<T>],
+            buckets: &Buckets,
+            merge: impl Fn(&mut Option<T>, Option<T>),
+        ) -> Vec<Option<T>> {
+            let whole = |bucket: &Bucket| {
+                let parts = &parts[bucket.minutes.clone()];
+                parts.iter().fold(None, |mut whole, part| {
+                    merge(&mut whole, *part);
+                    whole
+                })
+            };
+            buckets.list.iter().map(whole).collect()
+        }
+        match self {
+            Self::Gauge(folds) => Self::Gauge(each(folds, buckets, Summary::merge)),
+            Self::Cumulative { totals, rates } => Self::Cumulative {
+                totals: each(totals, buckets, Total::merge),
+                rates: each(rates, buckets, Summary::merge),
+            },
+            Self::Derived(folds) => Self::Derived(each(folds, buckets, Summary::merge)),
+        }
+    }
+
     /// The columns, in the order of the schema.
-    pub(super) fn into_columns(self, signal: Signal) -> Vec<Column> {
+    pub(super) fn columns(&self, signal: Signal) -> Vec<Column> {
         let rule = Rule::of(signal);
         rule.statistics()
             .iter()

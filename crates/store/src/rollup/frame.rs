@@ -25,6 +25,8 @@ pub(super) struct Bucket {
     pub(super) last_ms: i64,
     /// Its rows in the file.
     pub(super) rows: Range<usize>,
+    /// The minutes that it consists of.
+    pub(super) minutes: Range<usize>,
 }
 
 /// The buckets of one resolution.
@@ -167,12 +169,16 @@ impl Frame {
                     bucket.last_ms = at.time_ms;
                     bucket.rows.end = row + 1;
                 }
-                _ => self.minutes.list.push(Bucket {
-                    start_ms,
-                    first_ms: at.time_ms,
-                    last_ms: at.time_ms,
-                    rows: row..row + 1,
-                }),
+                _ => {
+                    let minute = self.minutes.list.len();
+                    self.minutes.list.push(Bucket {
+                        start_ms,
+                        first_ms: at.time_ms,
+                        last_ms: at.time_ms,
+                        rows: row..row + 1,
+                        minutes: minute..minute + 1,
+                    });
+                }
             }
         }
         self.jumps.push(jumps);
@@ -210,6 +216,11 @@ impl Frame {
         &self.jumps[index]
     }
 
+    /// The buckets of a minute, which those of every resolution consist of.
+    pub(super) const fn minutes(&self) -> &Buckets {
+        &self.minutes
+    }
+
     /// The buckets of a resolution.
     pub(super) fn buckets(&self, resolution: Resolution) -> Buckets {
         let length_ms = resolution.bucket_ms().unwrap_or(MINUTE_MS);
@@ -225,6 +236,7 @@ impl Frame {
                     Some(bucket) if bucket.start_ms == start_ms => {
                         bucket.last_ms = minute.last_ms;
                         bucket.rows.end = minute.rows.end;
+                        bucket.minutes.end = minute.minutes.end;
                     }
                     _ => buckets.list.push(Bucket {
                         start_ms,

@@ -1,7 +1,7 @@
 //! Roll-ups of one hour, made from its merged file (DATA.md section 4).
 //!
-//! One signal after another: its columns are streamed instance by instance, folded into buckets
-//! of every resolution at once, and written. In memory are the time of each step between rows
+//! One signal after another: its columns are streamed instance by instance, folded into minutes,
+//! those merged into the buckets of each resolution, and written. In memory are the time of each step between rows
 //! and one signal's buckets, never a whole raw column.
 
 mod border;
@@ -95,9 +95,9 @@ impl RollUps<'_> {
             if (self.stop)() {
                 return Err(StoreError::Stopped);
             }
-            let folds = fold_signal(&file, &frame, &border, signal, &buckets)?;
-            for (fold, group) in folds.into_iter().zip(&mut groups) {
-                for column in fold.into_columns(signal) {
+            let minutes = fold_signal(&file, &frame, &border, signal)?;
+            for (buckets, group) in buckets.iter().zip(&mut groups) {
+                for column in minutes.merged(buckets).columns(signal) {
                     group.write(&column)?;
                 }
             }
@@ -225,14 +225,13 @@ fn last_of_each(raw: &Column, field: &Field, buckets: &Buckets) -> Column {
     column
 }
 
-/// Streams a signal's columns once, and folds them into the buckets of each resolution.
+/// Streams a signal's columns once, and folds them into minutes.
 fn fold_signal(
     file: &TableFile,
     frame: &Frame,
     border: &Border,
     signal: Signal,
-    buckets: &[Buckets],
-) -> Result<Vec<Fold>, StoreError> {
+) -> Result<Fold, StoreError> {
     let rule = Rule::of(signal);
     let metrics = signal.inputs();
     let mut streams: Vec<Option<ColumnStream<'_>>> = metrics
@@ -248,10 +247,7 @@ fn fold_signal(
         .iter()
         .map(|metric| Column::new(&Field::new(metric.name(), DataType::Int64, true), most))
         .collect();
-    let mut folds: Vec<Fold> = buckets
-        .iter()
-        .map(|buckets| Fold::new(rule, buckets.list.len()))
-        .collect();
+    let mut fold = Fold::new(rule, frame.minutes().list.len());
     for (index, rows) in frame.instances().enumerate() {
         for (stream, input) in streams.iter_mut().zip(&mut inputs) {
             if let Some(stream) = stream {
@@ -266,11 +262,9 @@ fn fold_signal(
             before: border.values(frame.identity(index), &metrics),
             first_row: rows.start,
         };
-        for (fold, buckets) in folds.iter_mut().zip(buckets) {
-            fold.add(frame, &input, index, buckets);
-        }
+        fold.add(frame, &input, index);
     }
-    Ok(folds)
+    Ok(fold)
 }
 
 /// Where each instance's buckets lie.

@@ -10,6 +10,7 @@ use parquet::data_type::{ByteArray, DataType};
 use parquet::errors::ParquetError;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use std::fs::File;
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
@@ -83,6 +84,20 @@ impl TableFile {
     }
 }
 
+/// Rows that follow each other both where they come from and where they go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Run {
+    /// The first one's row in the file.
+    pub(crate) from: usize,
+    /// Its row in the column.
+    pub(crate) to: usize,
+    /// How many.
+    pub(crate) rows: usize,
+}
+
+/// Records decoded at a time.
+const BATCH: usize = 16_384;
+
 /// A column, read in row order.
 pub(crate) struct ColumnStream<'f> {
     file: &'f TableFile,
@@ -115,44 +130,58 @@ impl ColumnStream<'_> {
     pub(crate) fn read(
         &mut self,
         column: &mut Column,
-        mut at: usize,
+        at: usize,
         rows: usize,
     ) -> Result<(), StoreError> {
-        let end = at + rows;
-        while at < end {
-            let Column { values, valid, .. } = column;
-            let read = self.with_reader(|reader, levels, texts| {
-                let wanted = end - at;
-                match (reader, &mut *values) {
-                    (ColumnReader::Int64ColumnReader(reader), Values::Int(values)) => {
-                        numbers(reader, levels, &mut values[at..end], &mut valid[at..end])
-                    }
-                    (ColumnReader::DoubleColumnReader(reader), Values::Float(values)) => {
-                        numbers(reader, levels, &mut values[at..end], &mut valid[at..end])
-                    }
-                    (ColumnReader::BoolColumnReader(reader), Values::Bool(values)) => {
-                        numbers(reader, levels, &mut values[at..end], &mut valid[at..end])
-                    }
-                    (ColumnReader::ByteArrayColumnReader(reader), Values::Text { keys, words }) => {
-                        texts.clear();
-                        let (read, known, _) =
-                            reader.read_records(wanted, Some(levels), None, texts)?;
-                        put_texts(
-                            &mut keys[at..at + read],
-                            words,
-                            levels,
-                            known == read,
-                            texts,
-                        )?;
-                        Ok(read)
-                    }
-                    _ => Err(ParquetError::General("another type than elsewhere".into())),
-                }
-            })?;
-            at += read;
-            self.row += read;
+        let from = self.row;
+        self.scatter(column, &[Run { from, to: at, rows }])
+    }
+
+    /// Puts runs into the column, in the order of the file. Runs that touch there are decoded
+    /// together: a minute of a container is too few rows to ask for.
+    pub(crate) fn scatter(&mut self, column: &mut Column, runs: &[Run]) -> Result<(), StoreError> {
+        let touch = |before: &Run, after: &Run| before.from + before.rows == after.from;
+        for runs in runs.chunk_by(touch) {
+            self.skip_to(runs.first().map_or(self.row, |run| run.from))?;
+            let rows: usize = runs.iter().map(|run| run.rows).sum();
+            let mut places = Places { runs, done: 0 };
+            let mut left = rows;
+            while left > 0 {
+                let read = self.decode(column, left.min(BATCH), &mut places)?;
+                self.row += read;
+                left -= read;
+            }
         }
         Ok(())
+    }
+
+    /// Decodes up to that many rows and puts them where they belong.
+    fn decode(
+        &mut self,
+        column: &mut Column,
+        wanted: usize,
+        places: &mut Places<'_>,
+    ) -> Result<usize, StoreError> {
+        let Column { values, valid, .. } = column;
+        self.with_reader(|reader, levels, texts| match (reader, &mut *values) {
+            (ColumnReader::Int64ColumnReader(reader), Values::Int(values)) => {
+                numbers(reader, levels, wanted, places, (values, valid))
+            }
+            (ColumnReader::DoubleColumnReader(reader), Values::Float(values)) => {
+                numbers(reader, levels, wanted, places, (values, valid))
+            }
+            (ColumnReader::BoolColumnReader(reader), Values::Bool(values)) => {
+                numbers(reader, levels, wanted, places, (values, valid))
+            }
+            (ColumnReader::ByteArrayColumnReader(reader), Values::Text { keys, words }) => {
+                texts.clear();
+                let (read, known, _) = reader.read_records(wanted, Some(levels), None, texts)?;
+                let levels = (known < read).then_some(levels.as_slice());
+                put_texts(keys, words, levels, texts, places.next(read))?;
+                Ok(read)
+            }
+            _ => Err(ParquetError::General("another type than elsewhere".into())),
+        })
     }
 
     /// Does something with the reader of the row group at hand, or of the next when that is
@@ -204,56 +233,92 @@ impl ColumnStream<'_> {
     }
 }
 
+/// Where the next rows go.
+struct Places<'r> {
+    runs: &'r [Run],
+    /// Rows of the first run that are put already.
+    done: usize,
+}
+
+impl Places<'_> {
+    /// The places of the next rows, one range after the other.
+    fn next(&mut self, mut rows: usize) -> impl Iterator<Item = Range<usize>> {
+        std::iter::from_fn(move || {
+            let (run, later) = self.runs.split_first().filter(|_| rows > 0)?;
+            let count = rows.min(run.rows - self.done);
+            let start = run.to + self.done;
+            rows -= count;
+            self.done += count;
+            if self.done == run.rows {
+                (self.runs, self.done) = (later, 0);
+            }
+            Some(start..start + count)
+        })
+    }
+}
+
 /// Reads numbers or booleans and spreads them over their rows.
 fn numbers<T: DataType>(
     reader: &mut ColumnReaderImpl<T>,
     levels: &mut Vec<i16>,
-    values: &mut [T::T],
-    valid: &mut [bool],
+    wanted: usize,
+    places: &mut Places<'_>,
+    (values, valid): (&mut [T::T], &mut [bool]),
 ) -> Result<usize, ParquetError>
 where
     T::T: Copy,
 {
-    let mut known = Vec::with_capacity(values.len());
-    let (read, count, _) = reader.read_records(values.len(), Some(levels), None, &mut known)?;
-    if count == read {
-        values[..read].copy_from_slice(&known);
-        valid[..read].fill(true);
-        return Ok(read);
-    }
-    let mut known = known.into_iter();
-    for ((value, valid), level) in values.iter_mut().zip(valid).zip(&*levels) {
-        *valid = *level > 0;
-        if *valid && let Some(next) = known.next() {
-            *value = next;
+    let mut known = Vec::with_capacity(wanted);
+    let (read, count, _) = reader.read_records(wanted, Some(levels), None, &mut known)?;
+    let mut known = known.as_slice();
+    let mut levels = levels.as_slice();
+    for place in places.next(read) {
+        let (values, valid) = (&mut values[place.clone()], &mut valid[place]);
+        if count == read {
+            let (these, later) = known.split_at(values.len());
+            values.copy_from_slice(these);
+            valid.fill(true);
+            known = later;
+            continue;
+        }
+        let (these, later) = levels.split_at(values.len());
+        levels = later;
+        for ((value, valid), level) in values.iter_mut().zip(valid).zip(these) {
+            *valid = *level > 0;
+            if *valid && let Some((next, later)) = known.split_first() {
+                *value = *next;
+                known = later;
+            }
         }
     }
     Ok(read)
 }
 
-/// Spreads texts over their rows, looking each run of equal ones up once.
+/// Spreads texts over their rows, looking each run of equal ones up once. Without levels all are
+/// known.
 fn put_texts(
     keys: &mut [u32],
     words: &mut Words,
-    levels: &[i16],
-    all_known: bool,
+    levels: Option<&[i16]>,
     texts: &[ByteArray],
+    places: impl Iterator<Item = Range<usize>>,
 ) -> Result<(), ParquetError> {
     let mut last: Option<(&ByteArray, u32)> = None;
     let mut texts = texts.iter();
-    for (row, key) in keys.iter_mut().enumerate() {
-        if !all_known && levels.get(row).is_none_or(|level| *level == 0) {
-            *key = NULL;
+    for (row, place) in places.flatten().enumerate() {
+        if levels.is_some_and(|levels| levels.get(row).is_none_or(|level| *level == 0)) {
+            keys[place] = NULL;
             continue;
         }
         let Some(text) = texts.next() else {
             return Err(ParquetError::General("fewer values than levels".into()));
         };
-        *key = match last {
+        let key = match last {
             Some((same, key)) if same.data() == text.data() => key,
             _ => words.key_of(text.as_utf8()?),
         };
-        last = Some((text, *key));
+        keys[place] = key;
+        last = Some((text, key));
     }
     Ok(())
 }

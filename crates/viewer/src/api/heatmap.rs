@@ -5,12 +5,12 @@ use super::{MOST_PX, MOST_TOP, frames};
 use crate::fgmf::{self, FrameHead, FrameSeries, Shape, Summary};
 use crate::params::Params;
 use crate::problem::Problem;
-use crate::reduce::{Agg, Grid, Reducer};
+use crate::reduce::{Agg, summary};
 use crate::state::AppState;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
-use fgm_store::reader::Container;
+use fgm_store::reader::{Buckets, Container};
 use std::cmp::Ordering;
 
 /// Rows in an answer unless asked otherwise.
@@ -58,18 +58,20 @@ pub(crate) async fn heatmap(
         move |reader, status, keep_going| {
             let (start_ms, end_ms) = scan::until_newest(range, status);
             // A cell is worth looking at only when it is some pixels wide.
-            let grid = Grid::of(start_ms, end_ms, scan::interval_ms(status), px, Agg::MinMax);
-            let rows = scope.reduce(reader, grid, stat, keep_going)?;
+            let interval_ms = scan::interval_ms(status);
+            let grid = stat.grid((start_ms, end_ms), interval_ms, px);
+            let asked = (grid, stat.resolution(grid, interval_ms));
+            let (level, rows) = scope.buckets(reader, asked, stat.keep(), keep_going)?;
             let mut rows: Vec<_> = rows
                 .into_iter()
-                .filter_map(|row| of_row(row, sort))
+                .map(|row| of_row(row, stat, sort))
                 .collect();
             let matched = rows.len();
             rows.sort_by(|a, b| order(sort, a, b));
             rows.truncate(top);
             let series: Vec<_> = rows.into_iter().map(|row| row.series).collect();
             let agg = if stat == Agg::Avg { "avg" } else { "max" };
-            let head = FrameHead::new(scope.signal, status, grid, matched, (agg, by));
+            let head = FrameHead::new(scope.signal, status, (grid, level), matched, (agg, by));
             Ok(fgmf::encode_heat(&head, series))
         },
     )
@@ -82,12 +84,12 @@ struct HeatRow {
     series: FrameSeries,
 }
 
-fn of_row((container, mut reducer): (Container, Reducer), sort: Sort) -> Option<HeatRow> {
-    let p95 = reducer.quantile(0.95);
-    let (shape, summary) = reducer.finish()?;
+fn of_row((container, buckets): (Container, Buckets), stat: Agg, sort: Sort) -> HeatRow {
+    let p95 = buckets.summary.map(|summary| summary.p95);
+    let summary = summary(&buckets);
     let name = |s: &Option<String>| s.clone().unwrap_or_default();
     let who = &container.identity;
-    Some(HeatRow {
+    HeatRow {
         key: key(sort, p95, &summary),
         name: format!(
             "{}/{}/{}",
@@ -98,14 +100,14 @@ fn of_row((container, mut reducer): (Container, Reducer), sort: Sort) -> Option<
         series: FrameSeries {
             id: container.id.to_string(),
             // The upper plane: what a cell hides least.
-            shape: match shape {
+            shape: match stat.shape(buckets) {
                 Shape::Envelope { max, .. } => Shape::Display(max),
                 other => other,
             },
             breaks: Vec::new(),
             summary,
         },
-    })
+    }
 }
 
 fn key(sort: Sort, p95: Option<f64>, summary: &Summary) -> Option<f64> {

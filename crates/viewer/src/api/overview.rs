@@ -5,12 +5,13 @@ use super::{MOST_PX, frames};
 use crate::fgmf::{self, FrameHead, FrameSeries, Shape, Summary};
 use crate::params::Params;
 use crate::problem::Problem;
-use crate::reduce::{Agg, Grid};
+use crate::reduce::Agg;
 use crate::state::AppState;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
-use fgm_store::reader::{Reader, SeriesQuery, Status};
+use fgm_model::Resolution;
+use fgm_store::reader::{BucketQuery, Grid, Keep, Reader, Status};
 
 /// `GET /api/v1/overview`
 pub(crate) async fn overview(
@@ -30,8 +31,10 @@ pub(crate) async fn overview(
             let (Some(first), Some(last)) = (status.first_ms, status.last_ms) else {
                 return Ok(empty(&scope, status));
             };
-            let grid = Grid::of(first, last, scan::interval_ms(status), px, Agg::MinMax);
-            let all = envelope(reader, &scope, grid, keep_going)?;
+            let interval_ms = scan::interval_ms(status);
+            let grid = Agg::MinMax.grid((first, last), interval_ms, px);
+            let level = (grid, Agg::MinMax.resolution(grid, interval_ms));
+            let all = envelope(reader, &scope, level, keep_going)?;
             Ok(fgmf::encode(
                 &head(&scope, status, grid, all.containers),
                 &all.series(),
@@ -41,41 +44,51 @@ pub(crate) async fn overview(
     .await
 }
 
-/// The extremes and the mean of every slot.
+/// Containers whose buckets are in memory at a time: over a long time there were many.
+const BLOCK: usize = 256;
+
+/// All containers as one.
 struct Envelope {
     containers: usize,
+    /// Of each slot the extremes, and the sum of the containers' means and how many those are.
     slots: Vec<(f64, f64, f64, u64)>,
 }
 
 fn envelope(
     reader: &Reader,
     scope: &Scope,
-    grid: Grid,
+    (grid, resolution): (Grid, Resolution),
     keep_going: &dyn Fn() -> bool,
 ) -> Result<Envelope, Problem> {
-    let containers = scope.containers(reader, grid)?;
-    let mut slots = vec![(f64::INFINITY, f64::NEG_INFINITY, 0.0, 0_u64); grid.n];
-    let query = SeriesQuery {
+    let containers = scope.containers(reader, (grid.start_ms, grid.end_ms()))?;
+    let mut slots = vec![(f64::INFINITY, f64::NEG_INFINITY, 0.0, 0_u64); grid.buckets];
+    let query = BucketQuery {
         table: scope.table,
         signals: vec![scope.signal],
-        start_ms: grid.t0,
-        end_ms: grid.end_ms(),
-        series: None,
+        grid,
+        resolution,
+        keep: Keep {
+            extremes: true,
+            means: true,
+            summary: false,
+        },
     };
-    reader.scan(&query, &containers, keep_going, |chunk| {
-        let values = chunk.values.first().map_or(&[][..], Vec::as_slice);
-        for (time_ms, value) in chunk.times_ms.iter().zip(values) {
-            let slot = grid.slot(*time_ms).and_then(|slot| slots.get_mut(slot));
-            if let Some((min, max, sum, count)) = slot
-                && !value.is_nan()
-            {
-                *min = min.min(*value);
-                *max = max.max(*value);
-                *sum += value;
-                *count += 1;
+    for block in containers.chunks(BLOCK) {
+        for series in reader.buckets(&query, block, keep_going)? {
+            let Some(Some(buckets)) = series.signals.into_iter().next() else {
+                continue;
+            };
+            let values = buckets.min.iter().zip(&buckets.max).zip(&buckets.mean);
+            for (slot, ((min, max), mean)) in slots.iter_mut().zip(values) {
+                if !mean.is_nan() {
+                    slot.0 = slot.0.min(*min);
+                    slot.1 = slot.1.max(*max);
+                    slot.2 += mean;
+                    slot.3 += 1;
+                }
             }
         }
-    })?;
+    }
     Ok(Envelope {
         containers: containers.len(),
         slots,
@@ -139,14 +152,16 @@ impl Envelope {
 }
 
 fn head(scope: &Scope, status: &Status, grid: Grid, matched: usize) -> FrameHead {
-    FrameHead::new(scope.signal, status, grid, matched, ("minmax", "all"))
+    // It tells no quantile.
+    let level = (grid, Resolution::Raw);
+    FrameHead::new(scope.signal, status, level, matched, ("minmax", "all"))
 }
 
 fn empty(scope: &Scope, status: &Status) -> Vec<u8> {
     let grid = Grid {
-        t0: 0,
-        step: 1000,
-        n: 0,
+        start_ms: 0,
+        step_ms: 1000,
+        buckets: 0,
     };
     fgmf::encode(&head(scope, status, grid, 0), &[])
 }

@@ -4,14 +4,13 @@ use super::scan::{self, Scope};
 use super::{MOST_TOP, json};
 use crate::params::Params;
 use crate::problem::Problem;
-use crate::reduce::{Agg, Grid, Reducer};
+use crate::reduce::quantiles_of;
 use crate::state::AppState;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
-use fgm_store::reader::{Container, Reader};
+use fgm_store::reader::{Container, RankBy, RankQuery, Ranked, Summary};
 use serde::Serialize;
-use std::collections::HashMap;
 
 const ROWS: usize = 50;
 
@@ -24,6 +23,8 @@ struct Ranking {
     /// What it is compared with.
     base: Option<Base>,
     by: &'static str,
+    /// `samples`, or over roll-ups `max_60s` or `max_600s`: the highest of each bucket.
+    quantiles_of: &'static str,
     /// Containers that have the metric; the rows are the first of them.
     matched: usize,
     rows: Vec<Row>,
@@ -60,16 +61,14 @@ struct Numbers {
     max: Option<f64>,
 }
 
-type Pick = fn(&Numbers) -> Option<f64>;
-
-const BY: [(&str, Pick); 7] = [
-    ("p99", |n| n.p99),
-    ("p95", |n| n.p95),
-    ("p50", |n| n.p50),
-    ("avg", |n| n.avg),
-    ("max", |n| n.max),
-    ("min", |n| n.min),
-    ("last", |n| n.last),
+const BY: [(&str, RankBy); 7] = [
+    ("p99", RankBy::P99),
+    ("p95", RankBy::P95),
+    ("p50", RankBy::P50),
+    ("avg", RankBy::Mean),
+    ("max", RankBy::Max),
+    ("min", RankBy::Min),
+    ("last", RankBy::Last),
 ];
 
 /// `GET /api/v1/rank`
@@ -81,8 +80,8 @@ pub(crate) async fn rank(
     let scope = Scope::of(&params)?;
     let range = params.range()?;
     let n = params.number("n", &(1..=MOST_TOP))?.unwrap_or(ROWS);
-    let by = BY.map(|(word, pick)| (word, (word, pick)));
-    let (by, pick) = params.one_of("by", &by)?.unwrap_or(BY[0]);
+    let by = BY.map(|(word, by)| (word, (word, by)));
+    let (word, by) = params.one_of("by", &by)?.unwrap_or(BY[0]);
     let base = base(params.get("base"))?;
     json(
         &state,
@@ -93,22 +92,21 @@ pub(crate) async fn rank(
             let status = reader.status()?;
             let range = scan::until_newest(range, &status);
             let base = base.map(|base| base.of(range, scan::interval_ms(&status)));
-            let now = numbers(reader, &scope, range, keep_going)?;
-            let mut before = HashMap::new();
-            if let Some(base) = base {
-                let then = numbers(reader, &scope, base, keep_going)?;
-                before.extend(then.into_iter().map(|(who, numbers)| (who.id, numbers)));
-            }
-            let mut rows: Vec<_> = now
-                .into_iter()
-                .map(|(who, now)| row(&who, now, before.get(&who.id).copied(), pick))
-                .collect();
-            let matched = rows.len();
-            rows.sort_by(|a, b| {
-                let (a, b) = (pick(&a.now), pick(&b.now));
-                b.partial_cmp(&a).unwrap_or(std::cmp::Ordering::Equal)
-            });
-            rows.truncate(n);
+            // Whoever was there in either range, with all its lives.
+            let (first, last) = base.unwrap_or(range);
+            let both = (range.0.min(first), range.1.max(last));
+            let containers = scope.containers(reader, both)?;
+            let query = RankQuery {
+                table: scope.table,
+                signal: scope.signal,
+                start_ms: range.0,
+                end_ms: range.1,
+                base_ms: base,
+                by,
+            };
+            let ranking = reader.rank(&query, &containers, keep_going)?;
+            let ranked = ranking.rows.iter().take(n);
+            let rows = ranked.filter_map(|one| Some(row(containers.get(one.series)?, one, by)));
             let info = scope.signal.info();
             Ok(Ranking {
                 metric: info.id,
@@ -116,9 +114,10 @@ pub(crate) async fn rank(
                 start_ms: range.0,
                 end_ms: range.1,
                 base: base.map(|(start_ms, end_ms)| Base { start_ms, end_ms }),
-                by,
-                matched,
-                rows,
+                by: word,
+                quantiles_of: quantiles_of(ranking.resolution),
+                matched: ranking.rows.len(),
+                rows: rows.collect(),
             })
         },
     )
@@ -173,45 +172,29 @@ fn base(text: Option<&str>) -> Result<Option<Against>, Problem> {
     }
 }
 
-fn numbers(
-    reader: &Reader,
-    scope: &Scope,
-    (start_ms, end_ms): (i64, i64),
-    keep_going: &dyn Fn() -> bool,
-) -> Result<Vec<(Container, Numbers)>, Problem> {
-    let grid = Grid::whole(start_ms, end_ms);
-    let all = scope.reduce(reader, grid, Agg::MinMax, keep_going)?;
-    Ok(all
-        .into_iter()
-        .filter_map(|(who, reducer)| Some((who, of(reducer)?)))
-        .collect())
+impl Numbers {
+    fn of(summary: &Summary) -> Self {
+        let known = |value: f64| (!value.is_nan()).then_some(value);
+        Self {
+            last: known(summary.last),
+            min: known(summary.min),
+            avg: known(summary.mean),
+            p50: known(summary.p50),
+            p95: known(summary.p95),
+            p99: known(summary.p99),
+            max: known(summary.max),
+        }
+    }
 }
 
-fn of(mut reducer: Reducer) -> Option<Numbers> {
-    let (p50, p95) = (reducer.quantile(0.5), reducer.quantile(0.95));
-    let (_, summary) = reducer.finish()?;
-    Some(Numbers {
-        last: summary.last,
-        min: summary.min,
-        avg: summary.avg,
-        p50,
-        p95,
-        p99: summary.p99,
-        max: summary.max,
-    })
-}
-
-fn row(who: &Container, now: Numbers, before: Option<Numbers>, pick: Pick) -> Row {
-    let ratio = |now: f64, then: f64| (then != 0.0).then(|| (now / then - 1.0) * 100.0);
+fn row(who: &Container, ranked: &Ranked, by: RankBy) -> Row {
     Row {
         id: who.id.to_string(),
         namespace: who.identity.namespace.clone(),
         pod: who.identity.pod_name.clone(),
         name: who.identity.display_name().to_owned(),
-        now,
-        before,
-        change_percent: pick(&now)
-            .zip(before.as_ref().and_then(pick))
-            .and_then(|(now, then)| ratio(now, then)),
+        now: Numbers::of(&ranked.now),
+        before: ranked.before.as_ref().map(Numbers::of),
+        change_percent: ranked.change_percent(by),
     }
 }

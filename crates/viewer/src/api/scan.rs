@@ -1,15 +1,16 @@
-//! What heat map, ranking and overview share: the samples of one signal, container by container.
+//! What heat map, ranking and overview share: one signal, container by container.
 
 use super::{MOST_CELLS, MOST_TOP};
 use crate::params::Params;
 use crate::problem::Problem;
-use crate::reduce::{Agg, Grid, Reducer};
 use crate::sel::Selection;
-use fgm_model::{SeriesId, Signal, Table};
-use fgm_store::reader::{Container, Reader, SeriesQuery, Status};
+use fgm_model::{Resolution, SeriesId, Signal, Table};
+use fgm_store::reader::{
+    BucketQuery, BucketSeries, Buckets, Container, Grid, Keep, Reader, Status,
+};
 use std::collections::HashSet;
 
-/// Whose samples are asked for, and of which signal.
+/// Whose data are asked for, and of which signal.
 #[derive(Debug)]
 pub(super) struct Scope {
     pub(super) table: Table,
@@ -39,53 +40,40 @@ impl Scope {
     pub(super) fn containers(
         &self,
         reader: &Reader,
-        grid: Grid,
+        (start_ms, end_ms): (i64, i64),
     ) -> Result<Vec<Container>, Problem> {
-        let mut containers = reader.containers_of(self.table, grid.t0, grid.end_ms())?;
+        let mut containers = reader.containers_of(self.table, start_ms, end_ms)?;
         containers.retain(|container| self.wants(container));
         if self.ids.is_none() {
-            retain_by_events(
-                reader,
-                &self.selection,
-                grid.t0,
-                grid.end_ms(),
-                &mut containers,
-            )?;
+            retain_by_events(reader, &self.selection, start_ms, end_ms, &mut containers)?;
         }
         Ok(containers)
     }
 
-    /// The containers that have samples on the grid, each with what they add up to.
-    pub(super) fn reduce(
+    /// The containers that have data on the grid, each with its buckets; and what their quantiles
+    /// are made of.
+    pub(super) fn buckets(
         &self,
         reader: &Reader,
-        grid: Grid,
-        agg: Agg,
+        (grid, resolution): (Grid, Resolution),
+        keep: Keep,
         keep_going: &dyn Fn() -> bool,
-    ) -> Result<Vec<(Container, Reducer)>, Problem> {
-        let containers = self.containers(reader, grid)?;
-        check_cells(grid.n.saturating_mul(containers.len()))?;
-        let mut reducers: Vec<Option<Reducer>> = vec![None; containers.len()];
-        let query = SeriesQuery {
+    ) -> Result<(Resolution, Vec<(Container, Buckets)>), Problem> {
+        let containers = self.containers(reader, (grid.start_ms, grid.end_ms()))?;
+        check_cells(grid.buckets.saturating_mul(containers.len()))?;
+        let query = BucketQuery {
             table: self.table,
             signals: vec![self.signal],
-            start_ms: grid.t0,
-            end_ms: grid.end_ms(),
-            series: None,
+            grid,
+            resolution,
+            keep,
         };
-        reader.scan(&query, &containers, keep_going, |chunk| {
-            if let (Some(slot), Some(values)) =
-                (reducers.get_mut(chunk.series), chunk.values.first())
-            {
-                slot.get_or_insert_with(|| Reducer::new(grid, agg))
-                    .add(chunk.times_ms, values);
-            }
-        })?;
-        Ok(containers
-            .into_iter()
-            .zip(reducers)
-            .filter_map(|(container, reducer)| Some((container, reducer?)))
-            .collect())
+        let all = reader.buckets(&query, &containers, keep_going)?;
+        let level = BucketSeries::level(&all, resolution);
+        let containers = containers.into_iter().zip(all);
+        let with_data = containers
+            .filter_map(|(container, mut series)| Some((container, series.signals.pop()??)));
+        Ok((level, with_data.collect()))
     }
 }
 

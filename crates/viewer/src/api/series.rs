@@ -1,18 +1,18 @@
 //! `/series`: values of many containers, reduced to what a screen can show.
 
-use super::scan::{check_cells, ids, retain_by_events};
+use super::scan::{check_cells, ids, interval_ms, retain_by_events, until_newest};
 use super::{MOST_PX, MOST_TOP, frames};
 use crate::fgmf::{self, FrameHead, FrameSeries, Summary};
 use crate::params::Params;
 use crate::problem::Problem;
-use crate::reduce::{Agg, Breaks, Grid, Reducer};
+use crate::reduce::{Agg, summary};
 use crate::sel::Selection;
 use crate::state::AppState;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use fgm_model::{SeriesId, Signal, Table};
-use fgm_store::reader::{Container, Reader, SeriesQuery, Status};
+use fgm_store::reader::{BucketQuery, BucketSeries, Container, Reader, Status};
 use std::cmp::Ordering;
 
 /// Metrics in a request, at most.
@@ -130,67 +130,58 @@ fn of_metrics(
     status: &Status,
     keep_going: &dyn Fn() -> bool,
 ) -> Result<Vec<u8>, Problem> {
-    let interval_ms = status.interval_ms.unwrap_or(1000).clamp(1, 60_000);
-    // Beyond the newest row there is nothing; without an end the grid ends there.
-    let newest = status
-        .last_ms
-        .unwrap_or(asked.start_ms)
-        .saturating_add(interval_ms);
-    let end_ms = asked.end_ms.min(newest.max(asked.start_ms));
-    let grid = Grid::of(asked.start_ms, end_ms, interval_ms, asked.px, asked.agg.1);
-    check_cells(grid.n.saturating_mul(asked.signals.len()))?;
+    let agg = asked.agg.1;
+    let interval_ms = interval_ms(status);
+    let range = until_newest((asked.start_ms, asked.end_ms), status);
+    let grid = agg.grid(range, interval_ms, asked.px);
+    let resolution = agg.resolution(grid, interval_ms);
+    check_cells(grid.buckets.saturating_mul(asked.signals.len()))?;
 
-    let mut containers = reader.containers_of(asked.table, grid.t0, grid.end_ms())?;
+    let mut containers = reader.containers_of(asked.table, grid.start_ms, grid.end_ms())?;
     containers.retain(|container| asked.wants(container));
     if asked.ids.is_none() {
         retain_by_events(
             reader,
             &asked.selection,
-            grid.t0,
+            grid.start_ms,
             grid.end_ms(),
             &mut containers,
         )?;
     }
     let columns = containers.len().saturating_mul(asked.signals.len());
-    check_cells(grid.n.saturating_mul(columns))?;
+    check_cells(grid.buckets.saturating_mul(columns))?;
 
-    let mut reducers: Vec<Vec<Option<Reducer>>> =
-        vec![vec![None; containers.len()]; asked.signals.len()];
-    let mut breaks = vec![Breaks::default(); containers.len()];
-    let query = SeriesQuery {
+    let query = BucketQuery {
         table: asked.table,
         signals: asked.signals.clone(),
-        start_ms: grid.t0,
-        end_ms: grid.end_ms(),
-        series: None,
+        grid,
+        resolution,
+        keep: agg.keep(),
     };
-    reader.scan(&query, &containers, keep_going, |chunk| {
-        let first = chunk.times_ms.first().copied();
-        if let (Some(breaks), Some(first)) = (breaks.get_mut(chunk.series), first) {
-            breaks.add(chunk.instance, chunk.clock_epoch, first);
-        }
-        for (of_signal, values) in reducers.iter_mut().zip(chunk.values) {
-            if let Some(slot) = of_signal.get_mut(chunk.series) {
-                slot.get_or_insert_with(|| Reducer::new(grid, asked.agg.1))
-                    .add(chunk.times_ms, values);
-            }
-        }
-    })?;
-
-    let breaks: Vec<_> = breaks.iter().map(|breaks| breaks.slots(grid)).collect();
+    let mut all = reader.buckets(&query, &containers, keep_going)?;
+    let level = BucketSeries::level(&all, resolution);
+    let breaks: Vec<Vec<usize>> = all
+        .iter()
+        .map(|series| {
+            let times = series.breaks_ms.iter();
+            let mut slots: Vec<_> = times.filter_map(|time_ms| grid.bucket(*time_ms)).collect();
+            slots.dedup();
+            slots
+        })
+        .collect();
     let mut bytes = Vec::new();
-    for (signal, of_signal) in asked.signals.iter().zip(reducers) {
+    for (at, signal) in asked.signals.iter().enumerate() {
         let mut series: Vec<FrameSeries> = containers
             .iter()
-            .zip(of_signal)
+            .zip(&mut all)
             .zip(&breaks)
-            .filter_map(|((container, reducer), breaks)| {
-                let (shape, summary) = reducer?.finish()?;
+            .filter_map(|((container, series), breaks)| {
+                let buckets = series.signals.get_mut(at)?.take()?;
                 Some(FrameSeries {
                     id: container.id.to_string(),
-                    shape,
+                    summary: summary(&buckets),
+                    shape: agg.shape(buckets),
                     breaks: breaks.clone(),
-                    summary,
                 })
             })
             .collect();
@@ -198,7 +189,7 @@ fn of_metrics(
         rank(&mut series, asked.by.1);
         series.truncate(asked.top);
         let words = (asked.agg.0, asked.by.0);
-        let head = FrameHead::new(*signal, status, grid, matched, words);
+        let head = FrameHead::new(*signal, status, (grid, level), matched, words);
         bytes.extend(fgmf::encode(&head, &series));
     }
     Ok(bytes)

@@ -28,9 +28,9 @@ mod pack;
 #[cfg(test)]
 mod tests;
 
-use crate::reduce::Grid;
-use fgm_model::Signal;
-use fgm_store::reader::Status;
+use crate::reduce::quantiles_of;
+use fgm_model::{Resolution, Signal};
+use fgm_store::reader::{Grid, Status};
 use serde::Serialize;
 
 const MAGIC: [u8; 4] = *b"FGMF";
@@ -61,9 +61,9 @@ pub struct Summary {
     pub min: Option<f64>,
     /// The largest value.
     pub max: Option<f64>,
-    /// The mean of the samples.
+    /// The mean: of a counter's rate over time, else of the samples.
     pub avg: Option<f64>,
-    /// The 99th percentile of the samples.
+    /// The 99th percentile, of what [`FrameHead::quantiles_of`] names.
     pub p99: Option<f64>,
     /// The last value.
     pub last: Option<f64>,
@@ -109,6 +109,8 @@ pub struct FrameHead {
     pub matched: usize,
     /// What decided which series are in this frame.
     pub by: &'static str,
+    /// `samples`, or over roll-ups `max_60s` or `max_600s`: the highest of each bucket.
+    pub quantiles_of: &'static str,
     /// What 0 and 65534 of a heat map mean.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scale: Option<[f64; 2]>,
@@ -119,7 +121,7 @@ impl FrameHead {
     pub(crate) fn new(
         signal: Signal,
         status: &Status,
-        grid: Grid,
+        (grid, resolution): (Grid, Resolution),
         matched: usize,
         (agg, by): (&'static str, &'static str),
     ) -> Self {
@@ -128,9 +130,9 @@ impl FrameHead {
             metric: info.id,
             unit: info.unit.as_str(),
             kind: info.kind.as_str(),
-            t0: grid.t0,
-            step: grid.step,
-            n: grid.n,
+            t0: grid.start_ms,
+            step: grid.step_ms,
+            n: grid.buckets,
             agg,
             form: if info.kind.is_cumulative() {
                 "rate"
@@ -141,6 +143,7 @@ impl FrameHead {
             generation: status.generation.clone(),
             matched,
             by,
+            quantiles_of: quantiles_of(resolution),
             scale: None,
         }
     }

@@ -123,6 +123,7 @@ fn head(n: usize) -> FrameHead {
         generation: "g1".into(),
         matched: 3,
         by: "p99",
+        quantiles_of: "samples",
         scale: None,
     }
 }

@@ -4,10 +4,12 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode, header};
 use fgm_model::{Event, EventKind, Instance, Metric, QosClass, Recorder, Row, Table, Tick, Values};
+use fgm_store::merge::{consolidate, due};
 use fgm_store::{DataDir, Spool, seal};
 use fgm_viewer::AppState;
 use serde_json::{Value, json};
 use std::sync::Arc;
+use std::time::Duration;
 use tempfile::TempDir;
 use tower::ServiceExt;
 
@@ -105,6 +107,14 @@ impl Recording {
             }
         }
         recording
+    }
+
+    /// Makes the hour's file and its roll-ups, as of a recording that has ended.
+    pub(crate) fn consolidate(&self) {
+        let later_ms = START + 2 * 3_600_000;
+        for hour in due(&self.dir, later_ms, Duration::ZERO, false).unwrap() {
+            consolidate(&self.dir, &hour, &|| false).unwrap();
+        }
     }
 
     pub(crate) fn spool(&self) -> Spool {

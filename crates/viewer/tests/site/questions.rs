@@ -70,6 +70,56 @@ async fn the_ranking_tells_what_changed() {
 }
 
 #[tokio::test]
+async fn roll_ups_answer_as_the_rows_do_and_quantiles_are_named_as_theirs() {
+    let recording = Recording::new();
+    let site = recording.site();
+    // Two slots of a minute.
+    let urls = [
+        format!(
+            "/api/v1/series?metric=memory_current,io_read_bytes&{}&px=2",
+            range()
+        ),
+        format!(
+            "/api/v1/series?metric=memory_current&{}&px=2&agg=avg",
+            range()
+        ),
+        format!(
+            "/api/v1/heatmap?metric=cpu_usage_millicores&{}&px=2",
+            range()
+        ),
+        "/api/v1/overview?metric=cpu_usage_millicores&px=2".to_owned(),
+    ];
+    let ask = async || {
+        let mut frames = Vec::new();
+        for url in &urls {
+            frames.extend(get(&site, url).await.frames());
+        }
+        for frame in &mut frames {
+            assert_eq!((&frame["step"], &frame["n"]), (&60_000.into(), &2.into()));
+            for changed in ["generation", "sealed"] {
+                frame[changed] = Value::Null;
+            }
+            for series in frame["series"].as_array_mut().unwrap() {
+                // Of roll-ups they are other numbers.
+                series["p99"] = Value::Null;
+                series["last"] = Value::Null;
+            }
+        }
+        frames
+    };
+    let raw = ask().await;
+    recording.consolidate();
+    let mut rolled = ask().await;
+    // The overview, the last, tells no quantile.
+    let (_, with_quantiles) = rolled.split_last_mut().unwrap();
+    for frame in with_quantiles {
+        assert_eq!(frame["quantiles_of"], "max_60s");
+        frame["quantiles_of"] = "samples".into();
+    }
+    assert_eq!(raw, rolled);
+}
+
+#[tokio::test]
 async fn a_container_is_found_by_what_is_known_of_it() {
     let recording = Recording::new();
     let site = recording.site();

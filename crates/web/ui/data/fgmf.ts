@@ -33,6 +33,8 @@ export interface Frame {
   readonly reduced: boolean;
   /** Series that the selection matched and that had data. */
   readonly matched: number;
+  /** What quantiles are made of: `samples`, or over roll-ups `max_60s` or `max_600s`. */
+  readonly quantilesOf: string;
   readonly series: readonly Column[];
 }
 
@@ -59,6 +61,7 @@ interface Header {
   readonly n: number;
   readonly body?: number;
   readonly matched?: number;
+  readonly quantiles_of?: string;
   /** What 0 and 65534 of a heat map mean. */
   readonly scale?: readonly [low: number, high: number];
   readonly series: readonly Entry[];
@@ -105,7 +108,8 @@ function decodeFrame(header: Header, body: Uint8Array): Frame {
     return { id, low, high, breaks: entry.breaks ?? [], min, max, avg, p99, last };
   });
   const reduced = header.series.some(({ enc }) => enc === 5);
-  return { metric, unit, t0, step, n, reduced, matched: header.matched ?? series.length, series };
+  const quantilesOf = header.quantiles_of ?? "samples";
+  return { metric, unit, t0, step, n, reduced, matched: header.matched ?? series.length, quantilesOf, series };
 }
 
 function planes(

@@ -17,6 +17,12 @@ export type StatKey = "avg" | "p99" | "max" | "last";
 const finite = (value: number | null | undefined): number | null =>
   typeof value === "number" && Number.isFinite(value) ? value : null;
 
+/** What a quantile is called: over roll-ups it is one of buckets' highest values, not of samples. */
+export function quantileName(name: string, of = "samples"): string {
+  const seconds = /^max_(\d+)s$/.exec(of)?.[1];
+  return seconds === undefined ? name : `${name} of max ${seconds} s`;
+}
+
 /** The slots of `frame` that lie in `range`, as [first, end). */
 export function slotsIn(frame: Frame, range: Range): [number, number] {
   const first = Math.max(0, Math.ceil((range.start - frame.t0) / frame.step));

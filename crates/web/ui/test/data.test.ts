@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { append } from "../data/append";
 import type { Column, Frame } from "../data/fgmf";
-import { rank, summarise } from "../data/stats";
+import { quantileName, rank, summarise } from "../data/stats";
 import { nearest, reading } from "../plot/hit";
 import { limitOf } from "../state/limits";
 import { chosen, terms, toggle } from "../state/select";
@@ -16,7 +16,7 @@ function frame(t0: number, series: Record<string, number[]>, breaks: number[] = 
     return { id, low: high, high, breaks, min: null, max: null, avg: null, p99: null, last: null };
   });
   const n = columns[0]?.high.length ?? 0;
-  return { metric: "m", unit: "bytes", t0, step: 1000, n, reduced: false, matched: columns.length, series: columns };
+  return { metric: "m", unit: "bytes", t0, step: 1000, n, reduced: false, matched: columns.length, quantilesOf: "samples", series: columns };
 }
 const rows = (from: Frame | null): Record<string, number[]> =>
   Object.fromEntries((from?.series ?? []).map(({ id, high }) => [id, [...high]]));
@@ -143,4 +143,10 @@ test("a text means the same after a chip was switched on and off", () => {
   }
   assert.ok(compared > 25);
   assert.equal(toggle("ns:SHOP", "ns", "shop"), "");
+});
+
+test("a quantile of roll-ups is named so", () => {
+  assert.equal(quantileName("p99"), "p99");
+  assert.equal(quantileName("p99", "samples"), "p99");
+  assert.equal(quantileName("p99", "max_600s"), "p99 of max 600 s");
 });

@@ -8,7 +8,7 @@ import { random } from "./random";
 function frameOf(high: Plane, low: Plane = high, step = 1000, breaks: number[] = []): { frame: Frame; column: Column } {
   const column: Column = { id: "a", low, high, breaks, min: null, max: null, avg: null, p99: null, last: null };
   const frame: Frame = {
-    metric: "m", unit: "bytes", t0: 0, step, n: high.length, reduced: low !== high, matched: 1, series: [column],
+    metric: "m", unit: "bytes", t0: 0, step, n: high.length, reduced: low !== high, matched: 1, quantilesOf: "samples", series: [column],
   };
   return { frame, column };
 }

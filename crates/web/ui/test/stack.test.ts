@@ -22,7 +22,7 @@ const frame = (metric: string, series: Column[], reduced = false): Frame => ({
   step: 1000,
   n: series[0]?.high.length ?? 0,
   reduced,
-  matched: series.length,
+  matched: series.length, quantilesOf: "samples",
   series,
 });
 const NONE = Number.NaN;

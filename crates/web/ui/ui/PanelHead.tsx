@@ -1,5 +1,6 @@
 // The line above a panel: what it shows, how, and what can be done with it.
 
+import { quantileName } from "../data/stats";
 import type { Metric } from "../data/types";
 import { formatSpan, unitWords } from "../data/units";
 import { reading } from "../plot/hit";
@@ -83,7 +84,7 @@ function about(metric: Metric): string {
   if (rows.length > 0) parts.push(`${rows.length} container${rows.length === 1 ? "" : "s"}`);
   if (rows.length > LINES_AT_MOST) parts.push(`top ${colouredOf(rows.length)} coloured`);
   if (frame && frame.matched > frame.series.length) {
-    parts.push(`top ${frame.series.length} of ${frame.matched} by p99; refine the filter`);
+    parts.push(`top ${frame.series.length} of ${frame.matched} by ${quantileName("p99", frame.quantilesOf)}; refine the filter`);
   }
   if (frame && rows.length > 0) parts.push(`${duration(frame.step)}${frame.reduced ? " min…max" : ""}`);
   return parts.filter(Boolean).join(" · ");

@@ -1,7 +1,7 @@
 // One panel's numbers for every container, beside what they were before.
 
 import { computed, signal } from "@preact/signals";
-import { rank, type Stats, type StatKey } from "../data/stats";
+import { quantileName, rank, type Stats, type StatKey } from "../data/stats";
 import type { RankRow } from "../data/types";
 import { tabulate } from "../data/units";
 import { reading } from "../plot/hit";
@@ -84,7 +84,7 @@ export function Ranking() {
             <tr>
               <th scope="col">container</th>
               <th scope="col">{time === null ? "now" : "cursor"}</th>
-              {COLUMNS.map((column) => head(column.key, column.label))}
+              {COLUMNS.map((column) => head(column.key, column.key === "p99" ? quantileName("p99", frame?.quantilesOf) : column.label))}
               {head("change", "Δ", base ? `Against ${clock(base.start_ms)} to ${clock(base.end_ms)}` : "Against the range before")}
             </tr>
           </thead>
