@@ -7,6 +7,7 @@ use fgm_model::Signal;
 use fgm_model::rate::{ReadAt, increase};
 use fgm_model::rollup::{Rule, Statistic, column_name};
 use fgm_model::signal::Point;
+use std::ops::Range;
 
 /// The columns of a signal for one instance.
 pub(super) struct Input<'a> {
@@ -33,6 +34,18 @@ impl Input<'_> {
     }
 }
 
+impl Input<'_> {
+    /// The values of these rows of the file, and whether each is known.
+    fn rows(&self, column: usize, rows: &Range<usize>) -> (&[i64], &[bool]) {
+        let column = &self.columns[column];
+        let rows = rows.start - self.first_row..rows.end - self.first_row;
+        match &column.values {
+            Values::Int(values) => (&values[rows.clone()], &column.valid[rows]),
+            _ => (&[], &[]),
+        }
+    }
+}
+
 /// Extremes, sum, count and last of what was added.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Summary<T, S> {
@@ -44,19 +57,24 @@ pub(super) struct Summary<T, S> {
 }
 
 impl Summary<i64, i128> {
-    fn add(this: &mut Option<Self>, value: i64) {
-        let known = this.get_or_insert(Self {
-            min: value,
-            max: value,
-            sum: 0,
-            count: 0,
-            last: value,
-        });
-        known.min = known.min.min(value);
-        known.max = known.max.max(value);
-        known.sum += i128::from(value);
-        known.count += 1;
-        known.last = value;
+    /// What these values, of which those count that are valid, add up to.
+    fn of(values: &[i64], valid: &[bool]) -> Option<Self> {
+        if valid.contains(&false) {
+            let known = values.iter().zip(valid).filter(|(_, valid)| **valid);
+            let known: Vec<i64> = known.map(|(value, _)| *value).collect();
+            return Self::of_all(&known);
+        }
+        Self::of_all(values)
+    }
+
+    fn of_all(values: &[i64]) -> Option<Self> {
+        Some(Self {
+            min: *values.iter().min()?,
+            max: *values.iter().max()?,
+            sum: values.iter().copied().map(i128::from).sum(),
+            count: i64::try_from(values.len()).unwrap_or(i64::MAX),
+            last: *values.last()?,
+        })
     }
 }
 
@@ -122,14 +140,25 @@ impl Total {
 }
 
 /// The rows before the one at hand, of one clock epoch.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 struct Chain {
     /// The last row of it.
-    tail: usize,
+    tail: Option<usize>,
     /// That row's value: rates are made from one row to the next.
     value: Option<i64>,
     /// The last value that was known: an increase is not lost where one is missing.
     known: Option<i64>,
+}
+
+impl Chain {
+    /// Goes on from a value of the hour before.
+    const fn after(value: Option<i64>) -> Self {
+        Self {
+            tail: None,
+            value,
+            known: value,
+        }
+    }
 }
 
 type Gauge = Summary<i64, i128>;
@@ -280,11 +309,8 @@ fn ints<T: Copy>(field: &Field, folds: &[Option<T>], value: impl Fn(T) -> Option
 
 fn add_gauge(folds: &mut [Option<Gauge>], buckets: &[Bucket], input: &Input<'_>) {
     for (fold, bucket) in folds.iter_mut().zip(buckets) {
-        for row in bucket.rows.clone() {
-            if let Some(value) = input.at(0, row) {
-                Summary::<i64, i128>::add(fold, value);
-            }
-        }
+        let (values, valid) = input.rows(0, &bucket.rows);
+        *fold = Summary::of(values, valid);
     }
 }
 
@@ -301,29 +327,29 @@ fn add_cumulative(
         .and_then(|values| values.first().copied())
         .flatten();
     let mut jumps = jumps.iter().peekable();
-    let mut chains: Vec<Chain> = Vec::new();
-    let mut current = 0;
+    // All chains but the one at hand, which changes at a jump.
+    let mut others: Vec<Chain> = Vec::new();
+    let mut chain = Chain::default();
     for ((total, rate), bucket) in totals.iter_mut().zip(rates).zip(buckets) {
-        for row in bucket.rows.clone() {
+        let (values, valid) = input.rows(0, &bucket.rows);
+        let steps = frame.steps(&bucket.rows);
+        for ((row, step), (value, valid)) in
+            bucket.rows.clone().zip(steps).zip(values.iter().zip(valid))
+        {
             if let Some((_, before)) = jumps.next_if(|(jump, _)| *jump == row) {
-                let found = match before {
-                    Before::Row(tail) => chains.iter().position(|chain| chain.tail == *tail),
-                    Before::Nothing | Before::Border => None,
+                others.push(chain);
+                chain = match before {
+                    Before::Row(tail) => {
+                        let of = others.iter().position(|chain| chain.tail == Some(*tail));
+                        of.map_or_else(Chain::default, |of| others.swap_remove(of))
+                    }
+                    Before::Border => Chain::after(border),
+                    Before::Nothing => Chain::default(),
                 };
-                let value = border.filter(|_| *before == Before::Border);
-                current = found.unwrap_or(chains.len());
-                if found.is_none() {
-                    chains.push(Chain {
-                        tail: row,
-                        value,
-                        known: value,
-                    });
-                }
             }
-            let chain = &mut chains[current];
-            chain.tail = row;
+            chain.tail = Some(row);
             let before = chain.value;
-            chain.value = input.at(0, row);
+            chain.value = valid.then_some(*value);
             let Some(value) = chain.value else {
                 continue;
             };
@@ -338,7 +364,7 @@ fn add_cumulative(
                 let gained = (i128::from(value) - i128::from(known)).max(0);
                 *total.increase.get_or_insert(0) += gained;
             }
-            if let Some(step_us) = frame.step_us(row)
+            if let Some(step_us) = step
                 && let Some(gained) = before.and_then(|before| increase(before, value))
             {
                 Summary::<f64, f64>::add(rate, gained / seconds(step_us));

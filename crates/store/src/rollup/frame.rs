@@ -211,6 +211,13 @@ impl Frame {
         self.is_step[row].then(|| self.gap_us(row))
     }
 
+    /// The same for each of these rows.
+    pub(super) fn steps(&self, rows: &Range<usize>) -> impl Iterator<Item = Option<i64>> + '_ {
+        let gaps = self.gap_us[rows.clone()].iter();
+        let is_step = &self.is_step[rows.clone()];
+        gaps.zip(is_step).map(|(gap, is)| is.then_some(*gap))
+    }
+
     /// The rows of an instance whose predecessor is not the row above, in order.
     pub(super) fn jumps(&self, index: usize) -> &[(usize, Before)] {
         &self.jumps[index]

@@ -14,8 +14,8 @@ use crate::StoreError;
 use crate::footer::{Footer, InstanceRange};
 use crate::layout::create_file;
 use crate::listing::FileInfo;
-use crate::table_file::column::{Column, NULL, Values, rows_of};
-use crate::table_file::read::{ColumnStream, TableFile};
+use crate::table_file::column::{Column, Values, rows_of};
+use crate::table_file::read::{ColumnStream, Run, TableFile};
 use crate::table_file::write::{Encodings, GroupWriter, TableWriter};
 use arrow::datatypes::{DataType, Field};
 use border::Border;
@@ -140,10 +140,8 @@ impl RollUps<'_> {
             if (self.stop)() {
                 return Err(StoreError::Stopped);
             }
-            let mut raw = Column::new(&field, file.rows());
-            file.whole(&mut raw)?;
             for (buckets, group) in buckets.iter().zip(&mut *groups) {
-                group.write(&last_of_each(&raw, &field, buckets))?;
+                group.write(&last_of_each(file, &field, buckets)?)?;
             }
         }
         Ok(())
@@ -190,39 +188,19 @@ fn write_coverage(
     Ok(())
 }
 
-fn last_of_each(raw: &Column, field: &Field, buckets: &Buckets) -> Column {
+/// What the last row of each bucket says.
+fn last_of_each(file: &TableFile, field: &Field, buckets: &Buckets) -> Result<Column, StoreError> {
     let mut column = Column::new(field, buckets.list.len());
-    for (to, bucket) in buckets.list.iter().enumerate() {
-        let Some(from) = bucket.rows.clone().last() else {
-            continue;
-        };
-        match (&raw.values, &mut column.values) {
-            (Values::Int(from_values), Values::Int(values)) => {
-                values[to] = from_values[from];
-                column.valid[to] = raw.valid[from];
-            }
-            (Values::Bool(from_values), Values::Bool(values)) => {
-                values[to] = from_values[from];
-                column.valid[to] = raw.valid[from];
-            }
-            (
-                Values::Text {
-                    keys: from_keys,
-                    words: from_words,
-                },
-                Values::Text { keys, words },
-            ) => {
-                let key = from_keys[from];
-                let text = from_words.list.get(key as usize);
-                keys[to] = match text.and_then(|text| text.as_utf8().ok()) {
-                    Some(text) if key != NULL => words.key_of(text),
-                    _ => NULL,
-                };
-            }
-            _ => {}
-        }
+    let last = |(to, bucket): (usize, &Bucket)| Run {
+        from: bucket.rows.end.saturating_sub(1),
+        to,
+        rows: 1,
+    };
+    let runs: Vec<Run> = buckets.list.iter().enumerate().map(last).collect();
+    if let Some(mut stream) = file.column(field.name()) {
+        stream.scatter(&mut column, &runs)?;
     }
-    column
+    Ok(column)
 }
 
 /// Streams a signal's columns once, and folds them into minutes.

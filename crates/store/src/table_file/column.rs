@@ -7,6 +7,7 @@ use fgm_model::schema::column;
 use parquet::data_type::ByteArray;
 use std::collections::HashMap;
 use std::ops::Range;
+use std::sync::Arc;
 
 /// The key of a null text.
 pub(crate) const NULL: u32 = u32::MAX;
@@ -53,8 +54,9 @@ pub(crate) struct Column {
 pub(crate) struct Words {
     pub(crate) list: Vec<ByteArray>,
     index: HashMap<String, u32>,
-    /// The last dictionary seen, by address and length, and its keys among the words.
-    last: (usize, usize),
+    /// The last dictionary seen, kept so that no other gets its address, and its keys among the
+    /// words.
+    last: Option<ArrayRef>,
     pub(crate) translated: Vec<u32>,
 }
 
@@ -129,10 +131,10 @@ impl Words {
     /// Looks up a dictionary's values, unless they are those of the last time.
     pub(crate) fn translate(&mut self, values: &ArrayRef) -> Option<()> {
         let texts = values.as_string_opt::<i32>()?;
-        let identity = (texts.value_offsets().as_ptr().addr(), texts.len());
-        if self.last == identity {
+        if self.last.as_ref().is_some_and(|last| is_same(last, values)) {
             return Some(());
         }
+        self.last = Some(Arc::clone(values));
         self.translated.clear();
         for row in 0..texts.len() {
             let key = if texts.is_null(row) {
@@ -142,9 +144,17 @@ impl Words {
             };
             self.translated.push(key);
         }
-        self.last = identity;
         Some(())
     }
+}
+
+/// Whether both are one array: where its texts lie, and how many.
+fn is_same(a: &ArrayRef, b: &ArrayRef) -> bool {
+    let place = |array: &ArrayRef| {
+        let texts = array.as_string_opt::<i32>()?;
+        Some((texts.value_offsets().as_ptr(), texts.len()))
+    };
+    place(a) == place(b)
 }
 
 /// The rows of an instance as indices.

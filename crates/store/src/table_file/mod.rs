@@ -9,6 +9,7 @@
 pub(crate) mod column;
 mod encode;
 pub(crate) mod read;
+mod records;
 pub(crate) mod verify;
 pub(crate) mod write;
 

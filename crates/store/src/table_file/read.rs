@@ -3,22 +3,31 @@
 use super::column::{Column, NULL, Values, Words};
 use crate::StoreError;
 use crate::footer::parquet_error;
-use arrow::datatypes::Schema;
-use parquet::arrow::parquet_to_arrow_schema;
-use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
-use parquet::data_type::{ByteArray, DataType};
+use arrow::array::{AsArray, DictionaryArray};
+use arrow::datatypes::{DataType as ArrowType, Field, Fields, Int32Type, Schema};
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection,
+};
+use parquet::arrow::{ProjectionMask, parquet_to_arrow_schema};
+use parquet::column::reader::{ColumnReader, ColumnReaderImpl, get_column_reader};
+use parquet::data_type::DataType;
 use parquet::errors::ParquetError;
-use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::file::metadata::ParquetMetaDataReader;
+use parquet::file::serialized_reader::SerializedPageReader;
 use std::fs::File;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// An open file.
 pub(crate) struct TableFile {
     path: PathBuf,
-    reader: SerializedFileReader<File>,
+    file: Arc<File>,
     schema: Schema,
+    /// As which it is decoded where texts are asked for: they repeat in thousands of rows, and
+    /// are made once each rather than once per row.
+    dictionaries: ArrowReaderMetadata,
     rows: usize,
 }
 
@@ -27,15 +36,19 @@ impl TableFile {
     pub(crate) fn open(path: &Path) -> Result<Self, StoreError> {
         let failed = |error| parquet_error(error, path);
         let file = File::open(path).map_err(StoreError::io("open", path))?;
-        let reader = SerializedFileReader::new(file).map_err(failed)?;
-        let metadata = reader.metadata().file_metadata();
-        let schema = parquet_to_arrow_schema(metadata.schema_descr(), None).map_err(failed)?;
-        let rows = usize::try_from(metadata.num_rows())
+        let metadata = ParquetMetaDataReader::new().parse_and_finish(&file);
+        let metadata = Arc::new(metadata.map_err(failed)?);
+        let schema = parquet_to_arrow_schema(metadata.file_metadata().schema_descr(), None);
+        let schema = schema.map_err(failed)?;
+        let rows = usize::try_from(metadata.file_metadata().num_rows())
             .map_err(|_| StoreError::parse(path, "segment", "it has less than no rows"))?;
+        let options = ArrowReaderOptions::new().with_schema(Arc::new(with_dictionaries(&schema)));
+        let dictionaries = ArrowReaderMetadata::try_new(metadata, options).map_err(failed)?;
         Ok(Self {
             path: path.to_owned(),
-            reader,
+            file: Arc::new(file),
             schema,
+            dictionaries,
             rows,
         })
     }
@@ -57,17 +70,68 @@ impl TableFile {
 
     /// A column from its first row on; `None` when the file does not have it.
     pub(crate) fn column(&self, name: &str) -> Option<ColumnStream<'_>> {
-        let descriptor = self.reader.metadata().file_metadata().schema_descr();
-        let index = descriptor.columns().iter().position(|c| c.name() == name)?;
         Some(ColumnStream {
             file: self,
-            index,
+            index: self.schema.index_of(name).ok()?,
             next_group: 0,
             reader: None,
             row: 0,
             levels: Vec::new(),
-            texts: Vec::new(),
         })
+    }
+
+    /// The values of a column in one row group; `None` behind the last.
+    pub(crate) fn group(
+        &self,
+        group: usize,
+        index: usize,
+    ) -> Option<Result<ColumnReader, ParquetError>> {
+        let metadata = self.dictionaries.metadata();
+        let group = metadata.row_groups().get(group)?;
+        let rows = usize::try_from(group.num_rows()).unwrap_or(0);
+        let column = group.column(index);
+        let pages = SerializedPageReader::new(Arc::clone(&self.file), column, rows, None);
+        let descriptor = metadata.file_metadata().schema_descr().column(index);
+        Some(pages.map(|pages| get_column_reader(descriptor, Box::new(pages))))
+    }
+
+    /// The texts of these rows (rising, disjoint) of a column, batch by batch.
+    pub(crate) fn texts(
+        &self,
+        index: usize,
+        rows: impl Iterator<Item = Range<usize>>,
+        mut each: impl FnMut(&DictionaryArray<Int32Type>) -> Result<(), ParquetError>,
+    ) -> Result<(), StoreError> {
+        let metadata = self.dictionaries.clone();
+        let schema = metadata.metadata().file_metadata().schema_descr_ptr();
+        let decode = || {
+            let file = self
+                .file
+                .try_clone()
+                .map_err(|e| ParquetError::External(e.into()))?;
+            let batches = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata)
+                .with_projection(ProjectionMask::roots(&schema, [index]))
+                .with_row_selection(RowSelection::from_consecutive_ranges(rows, self.rows))
+                .with_batch_size(BATCH)
+                .build()?;
+            for batch in batches {
+                let batch = batch?;
+                let texts = batch.column(0).as_dictionary_opt::<Int32Type>();
+                each(texts.ok_or_else(another_type)?)?;
+            }
+            Ok(())
+        };
+        no_panic(decode).map_err(|error| self.column_error(index, error))
+    }
+
+    fn column_error(&self, index: usize, error: ParquetError) -> StoreError {
+        match parquet_error(error, &self.path) {
+            StoreError::Parse { reason, .. } => {
+                let name = self.schema.field(index).name();
+                self.parse_error(format!("column {name}: {reason}"))
+            }
+            other => other,
+        }
     }
 
     /// A whole column in memory.
@@ -82,6 +146,30 @@ impl TableFile {
     fn parse_error(&self, reason: String) -> StoreError {
         StoreError::parse(&self.path, "segment", reason)
     }
+}
+
+/// The same with texts as dictionaries.
+fn with_dictionaries(schema: &Schema) -> Schema {
+    let fields = schema.fields().iter().map(|field| {
+        if field.data_type() == &ArrowType::Utf8 {
+            let field =
+                Field::new_dictionary(field.name(), ArrowType::Int32, ArrowType::Utf8, true);
+            Arc::new(field)
+        } else {
+            Arc::clone(field)
+        }
+    });
+    Schema::new(fields.collect::<Fields>())
+}
+
+/// The decoders trust their pages; one that lies must not take the process with it.
+fn no_panic<T>(decode: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, ParquetError> {
+    catch_unwind(AssertUnwindSafe(decode))
+        .unwrap_or_else(|_| Err(ParquetError::General("its pages cannot be decoded".into())))
+}
+
+fn another_type() -> ParquetError {
+    ParquetError::General("another type than elsewhere".into())
 }
 
 /// Rows that follow each other both where they come from and where they go.
@@ -106,7 +194,6 @@ pub(crate) struct ColumnStream<'f> {
     reader: Option<ColumnReader>,
     row: usize,
     levels: Vec<i16>,
-    texts: Vec<ByteArray>,
 }
 
 impl ColumnStream<'_> {
@@ -114,12 +201,11 @@ impl ColumnStream<'_> {
     pub(crate) fn skip_to(&mut self, row: usize) -> Result<(), StoreError> {
         while self.row < row {
             let wanted = row - self.row;
-            let skipped = self.with_reader(|reader, _, _| match reader {
+            let skipped = self.with_reader(|reader, _| match reader {
                 ColumnReader::BoolColumnReader(reader) => reader.skip_records(wanted),
                 ColumnReader::Int64ColumnReader(reader) => reader.skip_records(wanted),
                 ColumnReader::DoubleColumnReader(reader) => reader.skip_records(wanted),
-                ColumnReader::ByteArrayColumnReader(reader) => reader.skip_records(wanted),
-                _ => Err(ParquetError::General("a type that no table has".into())),
+                _ => Err(another_type()),
             })?;
             self.row += skipped;
         }
@@ -140,6 +226,9 @@ impl ColumnStream<'_> {
     /// Puts runs into the column, in the order of the file. Runs that touch there are decoded
     /// together: a minute of a container is too few rows to ask for.
     pub(crate) fn scatter(&mut self, column: &mut Column, runs: &[Run]) -> Result<(), StoreError> {
+        if let Values::Text { keys, words } = &mut column.values {
+            return self.scatter_texts((keys, words), runs);
+        }
         let touch = |before: &Run, after: &Run| before.from + before.rows == after.from;
         for runs in runs.chunk_by(touch) {
             self.skip_to(runs.first().map_or(self.row, |run| run.from))?;
@@ -155,6 +244,38 @@ impl ColumnStream<'_> {
         Ok(())
     }
 
+    fn scatter_texts(
+        &mut self,
+        (keys, words): (&mut [u32], &mut Words),
+        runs: &[Run],
+    ) -> Result<(), StoreError> {
+        let mut places = Places { runs, done: 0 };
+        let rows = runs.iter().map(|run| run.from..run.from + run.rows);
+        self.file.texts(self.index, rows, |texts| {
+            words.translate(texts.values()).ok_or_else(another_type)?;
+            let mut row = 0;
+            for place in places.next(texts.len()) {
+                for key in &mut keys[place] {
+                    let known = texts.key(row).and_then(|key| words.translated.get(key));
+                    *key = known.copied().unwrap_or(NULL);
+                    row += 1;
+                }
+            }
+            Ok(())
+        })?;
+        if places.runs.iter().any(|run| run.rows > 0) {
+            return Err(self.ends_too_early());
+        }
+        self.row = runs.last().map_or(self.row, |run| run.from + run.rows);
+        Ok(())
+    }
+
+    fn ends_too_early(&self) -> StoreError {
+        let name = self.file.schema.field(self.index).name();
+        self.file
+            .parse_error(format!("column {name} ends too early"))
+    }
+
     /// Decodes up to that many rows and puts them where they belong.
     fn decode(
         &mut self,
@@ -163,7 +284,7 @@ impl ColumnStream<'_> {
         places: &mut Places<'_>,
     ) -> Result<usize, StoreError> {
         let Column { values, valid, .. } = column;
-        self.with_reader(|reader, levels, texts| match (reader, &mut *values) {
+        self.with_reader(|reader, levels| match (reader, &mut *values) {
             (ColumnReader::Int64ColumnReader(reader), Values::Int(values)) => {
                 numbers(reader, levels, wanted, places, (values, valid))
             }
@@ -173,14 +294,7 @@ impl ColumnStream<'_> {
             (ColumnReader::BoolColumnReader(reader), Values::Bool(values)) => {
                 numbers(reader, levels, wanted, places, (values, valid))
             }
-            (ColumnReader::ByteArrayColumnReader(reader), Values::Text { keys, words }) => {
-                texts.clear();
-                let (read, known, _) = reader.read_records(wanted, Some(levels), None, texts)?;
-                let levels = (known < read).then_some(levels.as_slice());
-                put_texts(keys, words, levels, texts, places.next(read))?;
-                Ok(read)
-            }
-            _ => Err(ParquetError::General("another type than elsewhere".into())),
+            _ => Err(another_type()),
         })
     }
 
@@ -188,45 +302,22 @@ impl ColumnStream<'_> {
     /// used up: then it reads nothing.
     fn with_reader(
         &mut self,
-        mut act: impl FnMut(
-            &mut ColumnReader,
-            &mut Vec<i16>,
-            &mut Vec<ByteArray>,
-        ) -> Result<usize, ParquetError>,
+        mut act: impl FnMut(&mut ColumnReader, &mut Vec<i16>) -> Result<usize, ParquetError>,
     ) -> Result<usize, StoreError> {
-        let file = self.file;
-        let name = || {
-            let columns = file.reader.metadata().file_metadata().schema_descr();
-            columns.column(self.index).name().to_owned()
-        };
-        let failed = |error: ParquetError| match parquet_error(error, &file.path) {
-            StoreError::Parse { reason, .. } => {
-                file.parse_error(format!("column {}: {reason}", name()))
-            }
-            other => other,
-        };
+        let (file, index) = (self.file, self.index);
+        let failed = |error| file.column_error(index, error);
         loop {
             if let Some(reader) = &mut self.reader {
                 self.levels.clear();
-                // The decoders trust their pages; one that lies must not take the process with
-                // it.
-                let (levels, texts) = (&mut self.levels, &mut self.texts);
-                let result = catch_unwind(AssertUnwindSafe(|| act(reader, levels, texts)))
-                    .unwrap_or_else(|_| {
-                        Err(ParquetError::General("its pages cannot be decoded".into()))
-                    });
-                match result.map_err(failed)? {
+                let levels = &mut self.levels;
+                match no_panic(|| act(reader, levels)).map_err(failed)? {
                     0 => self.reader = None,
                     done => return Ok(done),
                 }
             }
-            if self.next_group >= file.reader.num_row_groups() {
-                return Err(file.parse_error(format!("column {} ends too early", name())));
-            }
-            let next = file
-                .reader
-                .get_row_group(self.next_group)
-                .and_then(|group| group.get_column_reader(self.index));
+            let Some(next) = file.group(self.next_group, index) else {
+                return Err(self.ends_too_early());
+            };
             self.reader = Some(next.map_err(failed)?);
             self.next_group += 1;
         }
@@ -292,33 +383,4 @@ where
         }
     }
     Ok(read)
-}
-
-/// Spreads texts over their rows, looking each run of equal ones up once. Without levels all are
-/// known.
-fn put_texts(
-    keys: &mut [u32],
-    words: &mut Words,
-    levels: Option<&[i16]>,
-    texts: &[ByteArray],
-    places: impl Iterator<Item = Range<usize>>,
-) -> Result<(), ParquetError> {
-    let mut last: Option<(&ByteArray, u32)> = None;
-    let mut texts = texts.iter();
-    for (row, place) in places.flatten().enumerate() {
-        if levels.is_some_and(|levels| levels.get(row).is_none_or(|level| *level == 0)) {
-            keys[place] = NULL;
-            continue;
-        }
-        let Some(text) = texts.next() else {
-            return Err(ParquetError::General("fewer values than levels".into()));
-        };
-        let key = match last {
-            Some((same, key)) if same.data() == text.data() => key,
-            _ => words.key_of(text.as_utf8()?),
-        };
-        keys[place] = key;
-        last = Some((text, key));
-    }
-    Ok(())
 }

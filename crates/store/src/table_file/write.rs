@@ -12,7 +12,6 @@ use fgm_model::Table;
 use fgm_model::schema::column;
 use parquet::arrow::ArrowSchemaConverter;
 use parquet::basic::{Compression, Encoding, ZstdLevel};
-use parquet::column::writer::ColumnWriter;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::SortingColumn;
 use parquet::file::properties::{
@@ -23,12 +22,9 @@ use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::types::{ColumnPath, SchemaDescriptor};
 use std::fs::File;
 use std::io::{Seek, SeekFrom};
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Rows handed to the column writer at a time.
-const CHUNK: usize = 8192;
 /// "pages of 3,600-20,000 rows".
 const PAGE_ROWS: usize = 20_000;
 
@@ -275,12 +271,22 @@ impl Column {
             }
             _ => Vec::new(),
         };
-        let hash_at = |row: usize| match &self.values {
-            Values::Int(values) => hash(values[row]),
-            Values::Float(values) => values[row].to_bits(),
-            Values::Bool(values) => u64::from(values[row]),
-            Values::Text { keys, .. } => words.get(keys[row] as usize).copied().unwrap_or(0),
-        };
+        match &self.values {
+            Values::Int(values) => self.add_to(&mut checksum, nullable, |row| hash(values[row])),
+            Values::Float(values) => {
+                self.add_to(&mut checksum, nullable, |row| values[row].to_bits());
+            }
+            Values::Bool(values) => {
+                self.add_to(&mut checksum, nullable, |row| u64::from(values[row]));
+            }
+            Values::Text { keys, .. } => self.add_to(&mut checksum, nullable, |row| {
+                words.get(keys[row] as usize).copied().unwrap_or(0)
+            }),
+        }
+        checksum
+    }
+
+    fn add_to(&self, checksum: &mut Checksum, nullable: bool, hash_at: impl Fn(usize) -> u64) {
         for row in 0..self.rows() {
             if self.is_known(row, nullable) {
                 checksum.add(hash_at(row));
@@ -288,64 +294,5 @@ impl Column {
                 checksum.add_null();
             }
         }
-        checksum
-    }
-
-    /// Hands rows to a column writer.
-    pub(super) fn write(
-        &self,
-        writer: &mut ColumnWriter<'_>,
-        nullable: bool,
-        rows: Range<usize>,
-    ) -> Result<(), ParquetError> {
-        let mut levels = Vec::with_capacity(CHUNK);
-        for start in rows.clone().step_by(CHUNK) {
-            let chunk = start..rows.end.min(start + CHUNK);
-            levels.clear();
-            levels.extend(
-                chunk
-                    .clone()
-                    .map(|row| i16::from(self.is_known(row, nullable))),
-            );
-            let def = nullable.then_some(levels.as_slice());
-            let is_whole = !levels.contains(&0);
-            macro_rules! known {
-                ($values:expr) => {
-                    $values[chunk.clone()]
-                        .iter()
-                        .zip(&levels)
-                        .filter(|(_, level)| **level > 0)
-                        .map(|(value, _)| *value)
-                        .collect::<Vec<_>>()
-                };
-            }
-            match (&self.values, &mut *writer) {
-                (Values::Int(values), ColumnWriter::Int64ColumnWriter(writer)) if is_whole => {
-                    writer.write_batch(&values[chunk], def, None)?;
-                }
-                (Values::Int(values), ColumnWriter::Int64ColumnWriter(writer)) => {
-                    writer.write_batch(&known!(values), def, None)?;
-                }
-                (Values::Float(values), ColumnWriter::DoubleColumnWriter(writer)) => {
-                    writer.write_batch(&known!(values), def, None)?;
-                }
-                (Values::Bool(values), ColumnWriter::BoolColumnWriter(writer)) => {
-                    writer.write_batch(&known!(values), def, None)?;
-                }
-                (Values::Text { keys, words }, ColumnWriter::ByteArrayColumnWriter(writer)) => {
-                    let texts: Vec<_> = known!(keys)
-                        .into_iter()
-                        .filter_map(|key| words.list.get(key as usize).cloned())
-                        .collect();
-                    writer.write_batch(&texts, def, None)?;
-                }
-                _ => {
-                    return Err(ParquetError::General(
-                        "another type than the field's".into(),
-                    ));
-                }
-            }
-        }
-        Ok(())
     }
 }
