@@ -17,6 +17,7 @@ pub mod process;
 pub mod programs;
 pub mod random;
 pub mod stored;
+pub mod viewer;
 
 /// Asks again and again until there is an answer.
 ///

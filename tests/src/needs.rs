@@ -31,6 +31,16 @@ pub fn python() -> Option<PathBuf> {
     )
 }
 
+/// The command of schemathesis: `FGM_SCHEMATHESIS`.
+#[must_use]
+pub fn schemathesis() -> Option<PathBuf> {
+    require_or_skip(
+        variable("FGM_SCHEMATHESIS").map(PathBuf::from),
+        "the story of the OpenAPI document",
+        "FGM_SCHEMATHESIS=VENV/bin/schemathesis, after pip install schemathesis",
+    )
+}
+
 /// Pythons that have pyspark: `FGM_SPARK_PYTHONS`, separated by colons.
 #[must_use]
 pub fn sparks() -> Option<Vec<PathBuf>> {

@@ -22,6 +22,18 @@ pub fn fgm_consolidator() -> PathBuf {
     program("fgm-consolidator")
 }
 
+/// The viewer.
+#[must_use]
+pub fn fgm_viewer() -> PathBuf {
+    program("fgm-viewer")
+}
+
+/// The writer of a recording whose every value is known: an example of the viewer.
+#[must_use]
+pub fn recording() -> PathBuf {
+    program("examples/recording")
+}
+
 /// The recorder whose hours are short.
 #[must_use]
 pub fn hasty_recorder() -> PathBuf {

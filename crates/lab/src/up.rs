@@ -8,11 +8,11 @@ use fgm_collector::run::{Recording, stop_signal};
 use fgm_consolidator::config::Settings;
 use fgm_consolidator::progress::Progress;
 use fgm_consolidator::run::Consolidation;
-use std::net::SocketAddr;
+use fgm_service::listen::Listen;
+use fgm_viewer::AppState;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpListener;
 
 /// Flags of `fgm-lab up`.
 #[derive(Debug, Args)]
@@ -20,14 +20,8 @@ pub(crate) struct Up {
     #[command(flatten)]
     config: Config,
 
-    /// Address of the page
-    #[arg(
-        long,
-        env = "FGM_LISTEN",
-        value_name = "ADDRESS",
-        default_value = "127.0.0.1:8050"
-    )]
-    listen: SocketAddr,
+    #[command(flatten)]
+    listen: Listen,
 
     /// Open the page in the browser
     #[arg(long)]
@@ -53,17 +47,11 @@ impl Up {
         let mut config = self.config;
         config.scope.get_or_insert(Scope::All);
         let data_dir = config.data_dir()?;
-        let listener = TcpListener::bind(self.listen).await.with_context(|| {
-            format!(
-                "cannot listen on {}: choose another address with --listen",
-                self.listen
-            )
-        })?;
-        let address = listener.local_addr().context("the page has no address")?;
+        let place = self.listen.open().await?;
         let health = Arc::new(Health::new(config.interval));
         let mut recording = Recording::start(&config, Arc::clone(&health)).await?;
 
-        let url = format!("http://{address}/");
+        let url = place.link.clone();
         say(&format!("recording into {}", data_dir.display()));
         if let Some(notice) = health.notice() {
             say(&format!("note: {notice}"));
@@ -77,7 +65,11 @@ impl Up {
         let settings = Settings::new(data_dir.clone(), config.retention);
         let mut consolidation =
             Consolidation::start(settings, Arc::default(), Progress::hidden(), false);
-        let viewer = tokio::spawn(fgm_viewer::serve(listener, data_dir, until(stopped)));
+        let viewer = tokio::spawn(fgm_viewer::serve(
+            place,
+            AppState::new(data_dir),
+            until(stopped),
+        ));
         let mut consolidates = true;
         let failed = {
             let mut end = std::pin::pin!(async {
@@ -107,7 +99,7 @@ impl Up {
         if consolidates {
             consolidation.stop().await?;
         }
-        viewer.await.context("the viewer ended badly")??;
+        viewer.await.context("the viewer panicked")?;
         failed.map_or(Ok(()), Err)
     }
 }

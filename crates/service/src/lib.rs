@@ -1,13 +1,20 @@
 //! What every program here does at its edge: the log, the signals, an error for a person, flags
-//! that several programs have, its own metrics, and the three pages of a daemon that is looked after.
+//! that several programs have, its own metrics, the three pages of a daemon that is looked after,
+//! and who may ask for what is served.
 //!
 //! It knows nothing of what a program does in between.
 
+pub mod access;
 pub mod flags;
+pub mod http;
+pub mod listen;
 pub mod log;
+mod login;
 pub mod probes;
+pub mod problem;
 pub mod registry;
 pub mod signal;
+pub mod token;
 
 /// An error for a person: what was tried, and why it failed, each said once.
 #[must_use]

@@ -8,26 +8,28 @@
 mod answers;
 mod api;
 pub mod fgmf;
-mod guard;
 mod notes;
 mod page;
 mod params;
-mod problem;
 mod reduce;
 mod sel;
 mod state;
 mod tail;
+mod telemetry;
 
 pub use state::AppState;
 
+use fgm_service::problem;
+
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use axum::http::header;
 use axum::middleware;
+use axum::response::IntoResponse;
 use axum::routing::get;
+use fgm_service::http;
+use fgm_service::listen::Place;
 use problem::Problem;
-use std::io;
-use std::path::PathBuf;
-use tokio::net::TcpListener;
 use tower_http::CompressionLevel;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
@@ -38,7 +40,7 @@ const WORTH_COMPRESSING: u64 = 1024;
 /// A note is the largest thing that anybody may send.
 const LARGEST_BODY_BYTES: usize = 32 << 10;
 
-/// The whole site.
+/// The whole site, for who may ask: see [`fgm_service::access`].
 pub fn router(state: AppState) -> Router {
     let api = Router::new()
         .route("/meta", get(api::meta::meta))
@@ -50,6 +52,7 @@ pub fn router(state: AppState) -> Router {
         .route("/rank", get(api::rank::rank))
         .route("/find", get(api::find::find))
         .route("/export.csv", get(api::export::csv))
+        .route("/export.parquet", get(api::export::parquet))
         .route("/dashboards", get(api::dashboards::list))
         .route("/dashboards/{name}", get(api::dashboards::one))
         .route("/notes", get(api::notes::list))
@@ -60,19 +63,26 @@ pub fn router(state: AppState) -> Router {
                 .delete(api::notes::delete),
         )
         .route("/events", get(api::events::events))
-        .route("/tail", get(tail::tail));
+        .route("/tail", get(tail::tail))
+        .route("/openapi.json", get(openapi));
     let worth = || SizeAbove::new(WORTH_COMPRESSING).and(NotForContentType::SSE);
     Router::new()
         .route("/", get(page::index))
         .route("/healthz", get(page::healthz))
         .route("/readyz", get(page::readyz))
+        .route("/metrics", get(telemetry::metrics))
         .nest("/api/v1", api)
         .fallback(async || Problem::not_found())
         .method_not_allowed_fallback(async || Problem::wrong_method())
-        // The inner one is asked first: zstd where it is taken, it is the cheaper by far.
+        .layer(middleware::from_fn_with_state(
+            state.clone(),
+            telemetry::count,
+        ))
+        // The inner one is asked first: zstd where it is taken, it is the cheapest by far.
         .layer(
             CompressionLayer::new()
                 .no_gzip()
+                .no_br()
                 .quality(CompressionLevel::Precise(3))
                 .compress_when(worth()),
         )
@@ -83,37 +93,35 @@ pub fn router(state: AppState) -> Router {
                 .compress_when(worth()),
         )
         .layer(DefaultBodyLimit::max(LARGEST_BODY_BYTES))
-        .layer(middleware::from_fn_with_state(state.clone(), guard::guard))
         .with_state(state)
 }
 
-/// Serves a data directory until `shutdown` ends.
-///
-/// # Errors
-/// When the listener fails.
-pub async fn serve(
-    listener: TcpListener,
-    data_dir: impl Into<PathBuf>,
-    shutdown: impl Future<Output = ()> + Send + 'static,
-) -> io::Result<()> {
-    serve_state(listener, AppState::new(data_dir), shutdown).await
+/// `GET /api/v1/openapi.json`: kept by hand; tests hold it against the routes and the answers.
+async fn openapi() -> impl IntoResponse {
+    let headers = [
+        (header::CONTENT_TYPE, "application/json"),
+        (header::CACHE_CONTROL, "no-cache"),
+    ];
+    (headers, include_str!("../openapi.json"))
 }
 
-/// The same with a state made by the caller.
-///
-/// # Errors
-/// When the listener fails.
-pub async fn serve_state(
-    listener: TcpListener,
-    state: AppState,
-    shutdown: impl Future<Output = ()> + Send + 'static,
-) -> io::Result<()> {
-    let closing = state.closing.clone();
-    axum::serve(listener, router(state))
-        .with_graceful_shutdown(async move {
-            shutdown.await;
-            // Streams never end by themselves.
-            closing.send_replace(true);
-        })
-        .await
+/// Serves a data directory until `shutdown` ends.
+pub async fn serve(place: Place, state: AppState, shutdown: impl Future<Output = ()>) {
+    let site = router(state.clone());
+    serve_site(place, site, &state, shutdown).await;
+}
+
+/// The same with a site around it, such as a gateway of which this is one node.
+pub async fn serve_site(
+    place: Place,
+    site: Router,
+    state: &AppState,
+    shutdown: impl Future<Output = ()>,
+) {
+    http::serve(place.listener, place.access.guard(site), async move {
+        shutdown.await;
+        // Streams never end by themselves.
+        state.closing.send_replace(true);
+    })
+    .await;
 }

@@ -1,13 +1,12 @@
 //! `fgm-viewer`: shows what `fgm` recorded, in a browser.
 
-use anyhow::Context;
 use clap::Parser;
+use fgm_gateway::{Node, Peer};
+use fgm_service::listen::Listen;
 use fgm_service::{flags, log, signal};
 use fgm_viewer::AppState;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use tokio::net::TcpListener;
 
 /// Shows recorded containers in a browser.
 #[derive(Debug, Parser)]
@@ -16,15 +15,18 @@ struct Args {
     /// The directory that fgm writes [default: /var/lib/fgm as root, else $XDG_STATE_HOME/fgm]
     #[arg(long, env = "FGM_DATA_DIR", value_name = "DIR", hide_env_values = true)]
     data_dir: Option<PathBuf>,
-    /// The address to listen on.
+    #[command(flatten)]
+    listen: Listen,
+    /// Another node's viewer, shown below /node/NAME/; may be given several times. It is sent the
+    /// token of --token-file
     #[arg(
         long,
-        env = "FGM_LISTEN",
-        value_name = "ADDRESS",
-        hide_env_values = true,
-        default_value = "127.0.0.1:8050"
+        env = "FGM_PEER",
+        value_delimiter = ',',
+        value_name = "NAME=URL",
+        hide_env_values = true
     )]
-    listen: SocketAddr,
+    peer: Vec<Peer>,
     /// A directory of dashboards: JSON files, beside those built in.
     #[arg(
         long,
@@ -33,15 +35,6 @@ struct Args {
         hide_env_values = true
     )]
     dashboards: Option<PathBuf>,
-    /// A host name under which the page may be opened, beside localhost and any address.
-    #[arg(
-        long,
-        env = "FGM_ALLOW_HOST",
-        value_delimiter = ',',
-        value_name = "NAME",
-        hide_env_values = true
-    )]
-    allow_host: Vec<String>,
 }
 
 #[tokio::main]
@@ -58,19 +51,28 @@ async fn main() -> ExitCode {
 
 async fn run(args: Args) -> anyhow::Result<()> {
     let data_dir = flags::data_dir(args.data_dir.as_ref())?;
-    let listener = TcpListener::bind(args.listen)
-        .await
-        .with_context(|| format!("cannot listen on {}: choose another --listen", args.listen))?;
-    let address = listener
-        .local_addr()
-        .context("cannot tell the own address")?;
-    tracing::info!(url = %format!("http://{address}/"), data_dir = %data_dir.display(), "viewer is up");
-    let state = AppState::new(data_dir)
-        .with_hosts(args.allow_host)
-        .with_dashboards(args.dashboards);
-    fgm_viewer::serve_state(listener, state, signal::stop_signal())
-        .await
-        .context("the viewer stopped")
+    let place = args.listen.open().await?;
+    tracing::info!(url = %place.link, data_dir = %data_dir.display(), "viewer is up");
+    let state = AppState::new(data_dir).with_dashboards(args.dashboards);
+    let site = fgm_viewer::router(state.clone());
+    let site = if args.peer.is_empty() {
+        site
+    } else {
+        let own = Node::own(&own_name(&state), site).map_err(anyhow::Error::msg)?;
+        let peers = args.peer.into_iter().map(Node::from);
+        let token = place.access.token().cloned();
+        fgm_gateway::router(std::iter::once(own).chain(peers).collect(), token)?
+    };
+    fgm_viewer::serve_site(place, site, &state, signal::stop_signal()).await;
+    Ok(())
+}
+
+/// By the name of the node whose data these are, else of this machine.
+fn own_name(state: &AppState) -> String {
+    state.node().unwrap_or_else(|| {
+        let name = rustix::system::uname();
+        name.nodename().to_string_lossy().into_owned()
+    })
 }
 
 #[cfg(test)]

@@ -131,6 +131,13 @@ impl Params {
         })
     }
 
+    /// The same with what a header says, for answers that depend on it.
+    pub(crate) fn with(mut self, key: &str, value: &str) -> Self {
+        self.0.retain(|(known, _)| known != key);
+        self.0.push((key.to_owned(), value.to_owned()));
+        self
+    }
+
     /// Every parameter, for telling equal requests from others.
     pub(crate) fn all(&self) -> &[(String, String)] {
         &self.0

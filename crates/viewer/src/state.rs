@@ -4,18 +4,22 @@ use crate::answers::Answers;
 use crate::notes::{NoteError, Notes};
 use crate::problem::Problem;
 use crate::tail::Ticker;
+use crate::telemetry::{Ongoing, Telemetry};
 use fgm_store::DataDir;
 use fgm_store::reader::Reader;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 /// Reads at once; more wait their turn.
 const MOST_READS: usize = 4;
 /// How long a request may wait and read.
 const DEADLINE: Duration = Duration::from_secs(20);
+/// Downloads at once: each reads for as long as its client takes.
+const MOST_EXPORTS: usize = 2;
+const EXPORT_DEADLINE: Duration = Duration::from_mins(15);
 
 /// Everything a viewer of one data directory needs; clones share it.
 #[derive(Debug, Clone)]
@@ -23,11 +27,12 @@ pub struct AppState {
     pub(crate) reader: Arc<Reader>,
     pub(crate) answers: Arc<Answers>,
     pub(crate) ticker: Arc<Ticker>,
-    pub(crate) hosts: Arc<[String]>,
     pub(crate) dashboards: Option<Arc<Path>>,
     notes: Arc<Mutex<Notes>>,
     pub(crate) closing: watch::Sender<bool>,
     permits: Arc<Semaphore>,
+    export_permits: Arc<Semaphore>,
+    pub(crate) telemetry: Arc<Telemetry>,
 }
 
 impl AppState {
@@ -43,17 +48,11 @@ impl AppState {
             ticker: Arc::new(Ticker::new(Arc::clone(&reader))),
             reader,
             answers: Arc::default(),
-            hosts: Arc::new([]),
             closing: watch::Sender::new(false),
             permits: Arc::new(Semaphore::new(MOST_READS)),
+            export_permits: Arc::new(Semaphore::new(MOST_EXPORTS)),
+            telemetry: Arc::default(),
         }
-    }
-
-    /// Host names under which the viewer may be addressed, beside localhost and any address.
-    #[must_use]
-    pub fn with_hosts(mut self, hosts: Vec<String>) -> Self {
-        self.hosts = hosts.into();
-        self
     }
 
     /// A directory of dashboards, beside those built in.
@@ -61,6 +60,12 @@ impl AppState {
     pub fn with_dashboards(mut self, dir: Option<PathBuf>) -> Self {
         self.dashboards = dir.map(Into::into);
         self
+    }
+
+    /// The node that the newest data are of, if there are any. Reads the directory.
+    #[must_use]
+    pub fn node(&self) -> Option<String> {
+        self.reader.status().ok()?.node
     }
 
     /// Reads or writes notes, one at a time.
@@ -90,8 +95,9 @@ impl AppState {
         let waiting = Waiting(Arc::new(AtomicBool::new(true)));
         let asked = Arc::clone(&waiting.0);
         let reader = Arc::clone(&self.reader);
+        let ongoing = Ongoing::of(&self.telemetry.reads);
         let done = tokio::task::spawn_blocking(move || {
-            let _permit = permit;
+            let _held = (permit, ongoing);
             work(&reader, &|| {
                 asked.load(Ordering::Relaxed) && Instant::now() < deadline
             })
@@ -99,6 +105,36 @@ impl AppState {
         let result = done.await;
         drop(waiting);
         result.unwrap_or_else(|error| Err(Problem::internal(error)))
+    }
+
+    /// A turn for a download, which may hold it for long; none is free for a fourth of an hour at
+    /// most.
+    pub(crate) fn export(&self) -> Result<Export, Problem> {
+        let permit = Arc::clone(&self.export_permits)
+            .try_acquire_owned()
+            .map_err(|_| Problem::too_busy())?;
+        Ok(Export {
+            reader: Arc::clone(&self.reader),
+            deadline: Instant::now() + EXPORT_DEADLINE,
+            _permit: permit,
+            _ongoing: Ongoing::of(&self.telemetry.exports),
+        })
+    }
+}
+
+/// A download's turn.
+#[derive(Debug)]
+pub(crate) struct Export {
+    pub(crate) reader: Arc<Reader>,
+    deadline: Instant,
+    _permit: OwnedSemaphorePermit,
+    _ongoing: Ongoing,
+}
+
+impl Export {
+    /// Whether there is time left.
+    pub(crate) fn may_go_on(&self) -> bool {
+        Instant::now() < self.deadline
     }
 }
 

@@ -2,6 +2,7 @@
 //! nobody looks.
 
 use crate::state::AppState;
+use crate::telemetry::Ongoing;
 use axum::extract::State;
 use axum::response::IntoResponse;
 use axum::response::sse::{Event, KeepAlive, Sse};
@@ -84,7 +85,9 @@ pub(crate) async fn tail(State(state): State<AppState>) -> impl IntoResponse {
     // The newest known tick is told at once.
     ticks.mark_changed();
     let closing = state.closing.subscribe();
-    let events = stream::unfold((ticks, closing), |(mut ticks, mut closing)| async move {
+    let ongoing = Ongoing::of(&state.telemetry.tails);
+    let start = (ticks, closing, ongoing);
+    let events = stream::unfold(start, |(mut ticks, mut closing, ongoing)| async move {
         loop {
             tokio::select! {
                 _ = closing.wait_for(|closing| *closing) => return None,
@@ -94,7 +97,7 @@ pub(crate) async fn tail(State(state): State<AppState>) -> impl IntoResponse {
             if let Some(newest) = newest {
                 let data = format!("{{\"live_until_ms\":{newest}}}");
                 let event = Event::default().event("tick").data(data);
-                return Some((Ok::<_, Infallible>(event), (ticks, closing)));
+                return Some((Ok::<_, Infallible>(event), (ticks, closing, ongoing)));
             }
         }
     });

@@ -6,12 +6,15 @@ use crate::problem::Problem;
 use crate::state::AppState;
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use fgm_model::Signal;
 use fgm_model::schema::FORMAT_VERSION;
 use fgm_model::signal::SignalInfo;
 use serde::Serialize;
+
+/// Set by a gateway.
+const BASE: HeaderName = HeaderName::from_static("x-fgm-base");
 
 #[derive(Serialize)]
 struct Meta {
@@ -25,6 +28,8 @@ struct Meta {
     sealed_until_ms: Option<i64>,
     live_until_ms: Option<i64>,
     generation: String,
+    /// Below which path of a gateway this is seen; the gateway then lies two folders up.
+    base: Option<String>,
     notice: Option<String>,
     files: u64,
     bytes: u64,
@@ -51,6 +56,8 @@ pub(crate) async fn meta(
     params: Params,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
+    let base = base(&headers);
+    let params = params.with(BASE.as_str(), base.as_deref().unwrap_or_default());
     json(&state, "meta", &params, &headers, move |reader, _| {
         let status = reader.status()?;
         // The name alone: a path of the machine is nobody's business.
@@ -69,6 +76,7 @@ pub(crate) async fn meta(
             sealed_until_ms: status.sealed_until_ms,
             live_until_ms: status.live_until_ms,
             generation: status.generation,
+            base,
             notice: status.notice,
             files: status.files,
             bytes: status.bytes,
@@ -88,6 +96,14 @@ pub(crate) async fn meta(
         })
     })
     .await
+}
+
+/// What a gateway says of itself. Anybody may say so: it is a path and no more.
+fn base(headers: &HeaderMap) -> Option<String> {
+    let base = headers.get(BASE)?.to_str().ok()?;
+    let plain = |c: u8| c.is_ascii_alphanumeric() || b"/-._".contains(&c);
+    let is_folder = base.starts_with('/') && base.ends_with('/') && !base.starts_with("//");
+    (is_folder && base.len() <= 300 && base.bytes().all(plain)).then(|| base.to_owned())
 }
 
 #[derive(Serialize)]

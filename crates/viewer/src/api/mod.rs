@@ -49,7 +49,9 @@ async fn json<T: Serialize + Send + 'static>(
     if answers::is_known(headers, &etag) {
         return Ok(answers::unchanged(etag));
     }
-    let make = state.read(|reader, keep_going| {
+    let made = state.telemetry.made.clone();
+    let make = state.read(move |reader, keep_going| {
+        made.inc();
         let answer = answer(reader, keep_going)?;
         let bytes = serde_json::to_vec(&answer).map_err(Problem::internal)?;
         Ok(Bytes::from(bytes))
@@ -92,8 +94,11 @@ async fn frames(
     } else {
         ASK_AGAIN
     };
-    let make =
-        state.read(move |reader, keep_going| Ok(Bytes::from(make(reader, &status, keep_going)?)));
+    let made = state.telemetry.made.clone();
+    let make = state.read(move |reader, keep_going| {
+        made.inc();
+        Ok(Bytes::from(make(reader, &status, keep_going)?))
+    });
     let body = state.answers.get(key, make).await?;
     let headers = [
         (header::CONTENT_TYPE, MEDIA_TYPE),

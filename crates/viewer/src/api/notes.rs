@@ -1,6 +1,5 @@
 //! `/notes`: what people wrote down, and the only thing here that can be written.
 
-use crate::guard;
 use crate::notes::{Expect, Kept, Note, NoteError, Notes};
 use crate::params::Params;
 use crate::problem::Problem;
@@ -10,6 +9,7 @@ use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use fgm_service::access::may_write;
 use serde::Serialize;
 
 #[derive(Serialize)]
@@ -48,7 +48,7 @@ pub(crate) async fn put(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Problem> {
-    guard::may_write(&headers)?;
+    may_write(&headers)?;
     let note: Note = serde_json::from_slice(&body).map_err(|error| {
         Problem::bad_request(
             format!("not a note: {error}"),
@@ -74,7 +74,7 @@ pub(crate) async fn delete(
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Result<StatusCode, Problem> {
-    guard::may_write(&headers)?;
+    may_write(&headers)?;
     let Expect::Version(version) = expected(&headers)? else {
         return Err(Problem::precondition());
     };

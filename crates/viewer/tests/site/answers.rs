@@ -167,6 +167,7 @@ async fn answers_are_compressed_where_it_is_worth_it() {
     let (_data, site) = Recording::new().site_of();
     for (url, accept, want) in [
         ("/api/v1/metrics", "gzip, deflate, br, zstd", "zstd"),
+        ("/api/v1/metrics", "gzip, deflate, br", "br"),
         ("/api/v1/metrics", "gzip, deflate", "gzip"),
         ("/api/v1/metrics", "identity", ""),
         ("/healthz", "gzip, zstd", ""),
@@ -266,6 +267,26 @@ async fn problems() {
     let answer = ask(&site, posted.body(Body::empty()).unwrap()).await;
     problems.push(("POST /api/v1/meta".into(), answer.json()));
     insta::assert_json_snapshot!(problems);
+}
+
+#[tokio::test]
+async fn the_viewer_tells_how_it_is_doing() {
+    let (_data, site) = Recording::new().site_of();
+    for _ in 0..3 {
+        get(
+            &site,
+            &format!("/api/v1/rank?metric=memory_current&{}", range()),
+        )
+        .await;
+    }
+    get(&site, "/api/v1/dashboards/none").await;
+    get(&site, "/../nowhere").await;
+    let metrics = String::from_utf8(get(&site, "/metrics").await.body).unwrap();
+    let lines: Vec<_> = metrics
+        .lines()
+        .filter(|line| !line.contains("duration"))
+        .collect();
+    insta::assert_snapshot!(lines.join("\n"));
 }
 
 #[tokio::test]

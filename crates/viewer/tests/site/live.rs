@@ -1,8 +1,8 @@
 use crate::data::*;
 use fgm_model::{QosClass, Table, Tick};
+use fgm_viewer::AppState;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
-use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 /// The next event's data.
@@ -16,15 +16,15 @@ fn next(lines: &mut impl Iterator<Item = std::io::Result<String>>) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_tail_tells_of_new_rows_and_ends_with_the_server() {
     let recording = Recording::new();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
+    let place = recording.place().await;
+    let address = place.listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel::<()>();
     let shutdown = async move {
         stopped.await.unwrap();
     };
     let server = tokio::spawn(fgm_viewer::serve(
-        listener,
-        recording.temp.path().to_owned(),
+        place,
+        AppState::new(recording.temp.path()),
         shutdown,
     ));
 
@@ -56,5 +56,5 @@ async fn the_tail_tells_of_new_rows_and_ends_with_the_server() {
         assert!(lines.by_ref().map_while(Result::ok).count() < 10);
     });
     client.await.unwrap();
-    server.await.unwrap().unwrap();
+    server.await.unwrap();
 }

@@ -4,6 +4,7 @@
 
 mod answers;
 mod data;
+mod documented;
 mod hostile;
 mod live;
 mod questions;

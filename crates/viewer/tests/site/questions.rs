@@ -1,7 +1,12 @@
 //! Overview, heat map, ranking, search and export.
 
 use crate::data::*;
+use arrow::array::AsArray;
+use arrow::datatypes::TimestampMillisecondType;
+use arrow::util::display::array_value_to_string;
+use axum::body::Bytes;
 use axum::http::{StatusCode, header};
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::{Value, json};
 
 fn range() -> String {
@@ -191,13 +196,48 @@ async fn the_samples_come_as_csv() {
     assert_eq!(lines, 1 + 3 * 120);
 }
 
+/// The same rows as in the CSV, with a unit per column.
+#[tokio::test]
+async fn the_samples_come_as_parquet() {
+    let recording = Recording::new();
+    let site = recording.site();
+    let query = format!("metric=memory_current,io_read_bytes&{}", range());
+    let answer = get(&site, &format!("/api/v1/export.parquet?{query}")).await;
+    assert_eq!(
+        answer.header(header::CONTENT_TYPE),
+        "application/vnd.apache.parquet"
+    );
+    let file = ParquetRecordBatchReaderBuilder::try_new(Bytes::from(answer.body)).unwrap();
+    let unit = file.schema().field_with_name("io_read_bytes").unwrap();
+    assert_eq!(unit.metadata().get("unit").unwrap(), "bytes_per_s");
+    let mut rows = Vec::new();
+    for batch in file.build().unwrap() {
+        let batch = batch.unwrap();
+        let times = batch.column(0).as_primitive::<TimestampMillisecondType>();
+        for row in 0..batch.num_rows() {
+            let mut texts = vec![times.value(row).to_string()];
+            for column in &batch.columns()[1..] {
+                let text = array_value_to_string(column, row).unwrap();
+                texts.push(text.trim_end_matches(".0").to_owned());
+            }
+            rows.push(texts.join(","));
+        }
+    }
+    let csv = get(&site, &format!("/api/v1/export.csv?{query}")).await;
+    let csv = String::from_utf8(csv.body).unwrap();
+    let lines = csv.lines().skip(1);
+    let lines: Vec<_> = lines.map(|line| line.split_once(',').unwrap().1).collect();
+    assert_eq!(rows, lines);
+    assert_eq!(rows.len(), 3 * 120);
+}
+
 /// What compresses a stream asks for more after its end.
 #[tokio::test]
 async fn a_compressed_export_comes_to_its_end() {
     let recording = Recording::new();
     let site = recording.site();
     let url = format!("/api/v1/export.csv?metric=memory_current&{}", range());
-    for coding in ["gzip", "zstd"] {
+    for coding in ["gzip", "br", "zstd"] {
         let mut asked = request(&url);
         let accepted = coding.parse().unwrap();
         asked

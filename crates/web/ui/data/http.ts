@@ -10,7 +10,7 @@ import {
   type SeriesQuery,
   type WholeQuery,
 } from "./source";
-import type { Catalogue, ContainerList, Dashboard, EventRow, Hit, Meta, Metric, Note, Ranking } from "./types";
+import type { Catalogue, ContainerList, Dashboard, EventRow, Hit, Meta, Metric, Node, Note, Ranking } from "./types";
 
 const API = "api/v1/";
 
@@ -73,8 +73,18 @@ const POLL_MS = 2_000;
 const REOPEN_MS = 15_000;
 
 export class HttpSource implements DataSource {
-  meta(signal?: AbortSignal): Promise<Meta> {
-    return json(address("meta"), signal);
+  /** What answers for all nodes: this page lies two folders below it. */
+  private gateway = "";
+
+  async meta(signal?: AbortSignal): Promise<Meta> {
+    const meta = await json<Meta>(address("meta"), signal);
+    this.gateway = meta.base ? "../../" : "";
+    return meta;
+  }
+
+  async nodes(signal?: AbortSignal): Promise<readonly Node[]> {
+    if (this.gateway === "") return [];
+    return list<Node>(await json(this.gateway + address("nodes"), signal), "nodes");
   }
 
   async catalogue(signal?: AbortSignal): Promise<Catalogue> {
@@ -100,7 +110,7 @@ export class HttpSource implements DataSource {
   }
 
   async find(text: string, signal?: AbortSignal): Promise<readonly Hit[]> {
-    return list<Hit>(await json(address("find", { q: text }), signal), "containers");
+    return list<Hit>(await json(this.gateway + address("find", { q: text }), signal), "containers");
   }
 
   async notes(signal?: AbortSignal): Promise<readonly Note[]> {
@@ -125,9 +135,9 @@ export class HttpSource implements DataSource {
     return list<Dashboard>(await json(address("dashboards"), signal), "dashboards");
   }
 
-  csvAddress({ metrics, start, end, sel, ids }: Omit<SeriesQuery, "px" | "agg" | "generation">): string {
+  exportAddress(format: "csv" | "parquet", { metrics, start, end, sel, ids }: Omit<SeriesQuery, "px" | "agg" | "generation">): string {
     const query = { metric: metrics.join(","), start, end, sel: ids ? undefined : sel, ids: ids?.join(",") };
-    return address("export.csv", query).replaceAll("%2C", ",");
+    return address(`export.${format}`, query).replaceAll("%2C", ",");
   }
 
   containers(start: number, end: number, sel: string, signal?: AbortSignal): Promise<ContainerList> {

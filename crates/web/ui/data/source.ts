@@ -1,7 +1,7 @@
 // Where data come from. One interface, so that a page which carries its data can answer it too.
 
 import type { Frame } from "./fgmf";
-import type { Catalogue, ContainerList, Dashboard, EventRow, Hit, Meta, Note, Ranking } from "./types";
+import type { Catalogue, ContainerList, Dashboard, EventRow, Hit, Meta, Node, Note, Ranking } from "./types";
 
 /** Series of several metrics over one range. */
 export interface SeriesQuery {
@@ -51,14 +51,17 @@ export interface DataSource {
   overview(query: WholeQuery, signal?: AbortSignal): Promise<Frame | null>;
   heatmap(query: HeatQuery, signal?: AbortSignal): Promise<Frame>;
   rank(query: RankQuery, signal?: AbortSignal): Promise<Ranking>;
+  /** Containers of this node, and below a gateway of all. */
   find(text: string, signal?: AbortSignal): Promise<readonly Hit[]>;
+  /** The nodes of the gateway; none without one. */
+  nodes(signal?: AbortSignal): Promise<readonly Node[]>;
   notes(signal?: AbortSignal): Promise<readonly Note[]>;
   /** Writes a note; `version` is that of the one it replaces. */
   putNote(note: Omit<Note, "version">, version: string | null): Promise<Note>;
   deleteNote(id: string, version: string): Promise<void>;
   dashboards(signal?: AbortSignal): Promise<readonly Dashboard[]>;
   /** Where the samples themselves can be downloaded. */
-  csvAddress(query: Omit<SeriesQuery, "px" | "agg" | "generation">): string;
+  exportAddress(format: "csv" | "parquet", query: Omit<SeriesQuery, "px" | "agg" | "generation">): string;
   containers(start: number, end: number, sel: string, signal?: AbortSignal): Promise<ContainerList>;
   series(query: SeriesQuery, signal?: AbortSignal): Promise<readonly Frame[]>;
   events(start: number, end: number, sel: string, signal?: AbortSignal): Promise<readonly EventRow[]>;

@@ -12,6 +12,8 @@ export interface Meta {
   readonly sealed_until_ms: number | null;
   readonly live_until_ms: number | null;
   readonly generation: string;
+  /** Below which path of a gateway this page is; null where there is none. */
+  readonly base?: string | null;
   /** Why there is little to see on this machine, in a sentence. */
   readonly notice: string | null;
   readonly bytes: number;
@@ -87,6 +89,8 @@ export interface Ranking {
 /** A container found over everything stored. */
 export interface Hit {
   readonly id: string;
+  /** The node that has it, by its name at the gateway. */
+  readonly at?: string;
   readonly node: string;
   readonly namespace: string | null;
   readonly pod: string | null;
@@ -147,4 +151,10 @@ export interface EventRow {
   readonly id: string | null;
   readonly name: string | null;
   readonly detail: Readonly<Record<string, unknown>>;
+}
+
+/** A node of the gateway. */
+export interface Node {
+  readonly name: string;
+  readonly up: boolean;
 }

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { countColour, open, plotBox, topOfColour, showRanking } from "./browser.mjs";
 import { start } from "./server.mjs";
-import { SPIKE } from "./synthetic.mjs";
+import { MARKUP, SPIKE } from "./synthetic.mjs";
 
 async function withPage(kind, fragment, run) {
   const server = await start({ kind });
@@ -119,6 +119,91 @@ test("a double click goes back to the range before", async () => {
     await page.mouse.dblclick(box.x + 300, box.y + 8);
     await page.waitForURL(/t=live:900/);
     assert.ok(!page.url().includes("x="), "the clicks left no pin");
+  });
+});
+
+test("names that are markup are text, wherever they are shown", async () => {
+  await withPage("hostile", "#th=dark", async ({ page, server, complaints }) => {
+    await showRanking(page);
+    const redis = `${MARKUP}3`;
+    const box = await plotBox(page, "memory_current");
+    await page.mouse.move(box.x + box.width * 0.9, box.y + box.height * 0.4);
+    await page.locator(".tip").getByText(MARKUP).first().waitFor();
+    assert.ok((await page.locator(".con li").first().textContent()).includes(MARKUP));
+    assert.ok((await page.locator(".rk tbody tr").first().textContent()).includes(MARKUP));
+    await page.getByRole("tab", { name: "Events" }).click();
+    await page.getByText(redis).first().waitFor();
+    await page.locator(`#con-${server.containers[3].id}`).click();
+    assert.ok((await page.locator("#focus-head").textContent()).includes(redis));
+    await page.keyboard.press("Control+k");
+    await page.keyboard.type("<img");
+    await page.getByRole("option").getByText(MARKUP).first().waitFor();
+    assert.equal(await page.evaluate(() => document.querySelectorAll("img, .app script, b b").length), 0);
+    assert.equal(await page.evaluate(() => globalThis.struck), undefined);
+    assert.deepEqual(complaints, []);
+  });
+});
+
+/** Two fingers, each from one place to another; of one finger the second is left out. */
+async function fingers(page, from, to) {
+  const session = await page.context().newCDPSession(page);
+  const points = (share) => from.map((at, i) => ({ x: at.x + (to[i].x - at.x) * share, y: at.y + (to[i].y - at.y) * share, id: i }));
+  const touch = (type, touchPoints) => session.send("Input.dispatchTouchEvent", { type, touchPoints });
+  await touch("touchStart", points(0));
+  for (let step = 1; step <= 8; step++) await touch("touchMove", points(step / 8));
+  await touch("touchEnd", []);
+}
+
+test("one finger moves the crosshair, two zoom and pan", async () => {
+  await withPage("cluster", "#t=live:900&th=dark", async ({ page, complaints }) => {
+    await showRanking(page);
+    const box = await plotBox(page, "cpu_usage_millicores");
+    const at = (x) => ({ x: box.x + box.width * x, y: box.y + box.height / 2 });
+    const range = () => page.evaluate(() => new URLSearchParams(location.hash.slice(1)).get("t").split("..").map(Number));
+    await fingers(page, [at(0.3)], [at(0.7)]);
+    const cross = await page.locator(".cross").first().boundingBox();
+    assert.ok(Math.abs(cross.x - at(0.7).x) < 4, `${cross.x}`);
+    assert.match(page.url(), /t=live:900/);
+
+    await fingers(page, [at(0.4), at(0.6)], [at(0.2), at(0.8)]);
+    await page.waitForURL(/t=\d+\.?\d*\.\./);
+    const [start, end] = await range();
+    assert.ok(Math.abs(end - start - 300) < 30, `three times nearer: ${end - start} s`);
+    await fingers(page, [at(0.2), at(0.4)], [at(0.5), at(0.7)]);
+    await page.waitForTimeout(600);
+    const moved = await range();
+    assert.ok(Math.abs(start - moved[0] - 90) < 15, `three tenths earlier: ${start - moved[0]} s`);
+    assert.deepEqual(complaints, []);
+  });
+});
+
+test("where nobody has a sample the panel is hatched", async () => {
+  await withPage("cluster", "", async ({ page, server }) => {
+    const now = Math.floor(Date.now() / 1000);
+    server.faults.hole = { from: now - 3600, to: now - 3600 + 900 };
+    await page.goto("about:blank");
+    await page.goto(`${server.url}#t=${now - 3600}..${now}&m=memory_current&th=dark`);
+    await showRanking(page);
+    await page.waitForTimeout(600);
+    const inked = (from, to) =>
+      page.evaluate(
+        ([low, high]) => {
+          const host = document.querySelector('.c[data-metric="memory_current"]');
+          const canvas = host.querySelector("canvas");
+          const over = host.querySelector(".u-over");
+          const ratio = canvas.width / canvas.clientWidth;
+          const x = Math.round((over.offsetLeft + over.clientWidth * low) * ratio);
+          const width = Math.round(over.clientWidth * (high - low) * ratio);
+          const y = Math.round((over.offsetTop + 2) * ratio);
+          const { data } = canvas.getContext("2d").getImageData(x, y, width, 1);
+          let count = 0;
+          for (let i = 3; i < data.length; i += 4) if (data[i] > 0) count++;
+          return count / width;
+        },
+        [from, to],
+      );
+    assert.ok((await inked(0.02, 0.22)) > 0.08, `${await inked(0.02, 0.22)}`);
+    assert.ok((await inked(0.3, 0.95)) < 0.05, `${await inked(0.3, 0.95)}`);
   });
 });
 

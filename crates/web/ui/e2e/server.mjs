@@ -1,6 +1,6 @@
 // A stand-in for the viewer's API over synthetic containers, so that the page can be tested and
 // looked at without a recorder: `node e2e/server.mjs [port]`, then open the address it prints.
-// FGM_SYNTHETIC: `cluster` (default), `crowd` (250 containers), `machine` (no pods), `empty`.
+// FGM_SYNTHETIC: `cluster` (default), `crowd` (250 containers), `machine` (no pods), `empty`, `hostile` (markup as names).
 
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -8,7 +8,7 @@ import { createServer } from "node:http";
 import { fileURLToPath } from "node:url";
 import { encodeFrame } from "./frame.mjs";
 import { catalogue } from "./catalogue.mjs";
-import { eventsOf, makeContainers, valueOf } from "./synthetic.mjs";
+import { eventsOf, makeContainers, struck, valueOf } from "./synthetic.mjs";
 
 const LADDER = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600];
 const HISTORY_MS = 3 * 3600_000;
@@ -17,11 +17,14 @@ export function start({ port = 0, kind = process.env.FGM_SYNTHETIC ?? "cluster" 
   const dist = process.env.FGM_WEB_DIST ?? fileURLToPath(new URL("../dist", import.meta.url));
   const html = readFileSync(`${dist}/index.html`, "utf8");
   const count = { cluster: 14, crowd: 250, machine: 9, empty: 0 }[kind] ?? 14;
-  const containers = makeContainers(count, kind === "machine");
+  const made = makeContainers(count, kind === "machine");
+  const containers = kind === "hostile" ? made.map(struck) : made;
   const first = Math.floor(Date.now() / 1000) * 1000 - HISTORY_MS;
   const now = () => Math.floor(Date.now() / 1000) * 1000;
   /** Lets a test break a metric, or cut the server off. */
-  const faults = { refuse: new Set(), away: false, noTail: false };
+  const faults = { refuse: new Set(), away: false, noTail: false, hole: null };
+  const value = (metric, container, second) =>
+    faults.hole && second >= faults.hole.from && second < faults.hole.to ? null : valueOf(metric, container, second);
 
   const matches = (sel) => {
     const terms = sel.trim().split(/\s+/).filter(Boolean);
@@ -61,7 +64,7 @@ export function start({ port = 0, kind = process.env.FGM_SYNTHETIC ?? "cluster" 
     return query.get("metric").split(",").map((metric) => {
       const info = catalogue.find(({ id }) => id === metric);
       if (!info || faults.refuse.has(metric)) throw new Error(`metric ${metric} cannot be read here`);
-      return encodeFrame({ metric, info, containers: chosen, start, end, bucket, raw, value: valueOf });
+      return encodeFrame({ metric, info, containers: chosen, start, end, bucket, raw, value });
     });
   }
 
@@ -116,7 +119,7 @@ export function start({ port = 0, kind = process.env.FGM_SYNTHETIC ?? "cluster" 
       case "/api/v1/overview": {
         const info = catalogue.find(({ id }) => id === query.get("metric"));
         const one = containers.slice(0, 1).map((container) => ({ ...container, id: "range" }));
-        const spec = { metric: info.id, info, containers: one, start: first, end: now(), bucket: 30, raw: false, value: valueOf };
+        const spec = { metric: info.id, info, containers: one, start: first, end: now(), bucket: 30, raw: false, value };
         return response.writeHead(200).end(encodeFrame(spec));
       }
       case "/api/v1/heatmap": {

@@ -1,5 +1,7 @@
 // Pointer and wheel over a plot, turned into intentions: hover, zoom, pan, pick. Knows pixels and
-// shares of the width, not times or series.
+// shares of the width, not times or series. Fingers have gestures of their own: see `touch`.
+
+import { listenTouch } from "./touch";
 
 export interface GestureHandlers {
   /** The pointer is at these pixels of the plot; null when it left. */
@@ -40,7 +42,7 @@ export function listen(area: HTMLElement, handlers: GestureHandlers, selecting =
   area.addEventListener(
     "pointerdown",
     (event) => {
-      if (event.button !== 0) return;
+      if (event.button !== 0 || event.pointerType === "touch") return;
       const { x } = position(event);
       area.setPointerCapture(event.pointerId);
       drag = { startX: x, lastX: x, pans: event.shiftKey, selects: event.ctrlKey || selecting(), moved: false };
@@ -50,6 +52,7 @@ export function listen(area: HTMLElement, handlers: GestureHandlers, selecting =
   area.addEventListener(
     "pointermove",
     (event) => {
+      if (event.pointerType === "touch") return;
       const { x, y, width } = position(event);
       handlers.hover({ x: Math.min(width, Math.max(0, x)), y });
       if (!drag) return;
@@ -81,7 +84,13 @@ export function listen(area: HTMLElement, handlers: GestureHandlers, selecting =
     handlers.cancel();
   };
   area.addEventListener("pointercancel", giveUp, { signal });
-  area.addEventListener("pointerleave", () => handlers.hover(null), { signal });
+  area.addEventListener(
+    "pointerleave",
+    // The crosshair stays where a finger left it.
+    (event) => (event.pointerType === "touch" ? undefined : handlers.hover(null)),
+    { signal },
+  );
+  listenTouch(area, handlers, signal);
   area.addEventListener("dblclick", () => handlers.back(), { signal });
   window.addEventListener(
     "keydown",

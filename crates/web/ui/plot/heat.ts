@@ -1,5 +1,6 @@
 // The heat map: a row per container, a cell per bucket. Knows no framework.
 
+import { hatch } from "./gaps";
 import type { Frame } from "../data/fgmf";
 import type { Range } from "../state/time";
 import { listen } from "./gestures";
@@ -173,7 +174,7 @@ export class HeatView {
     pen.beginPath();
     pen.rect(GUTTER_PX, TOP_PX, this.width, this.height);
     pen.clip();
-    hatch(pen, GUTTER_PX, TOP_PX, this.width, this.height, theme);
+    hatch(pen, { left: GUTTER_PX, top: TOP_PX, width: this.width, height: this.height }, theme.grid);
     pen.imageSmoothingEnabled = false;
     const left = GUTTER_PX + (frame.t0 - range.start) * perMs;
     pen.drawImage(this.sheet, left, TOP_PX, frame.n * frame.step * perMs, this.height);
@@ -239,16 +240,4 @@ function cut(pen: CanvasRenderingContext2D, text: string, width: number): string
   let end = text.length;
   while (end > 1 && pen.measureText(`${text.slice(0, end)}…`).width > width) end--;
   return `${text.slice(0, end)}…`;
-}
-
-/** What has no data is hatched: it is not the same as zero. */
-function hatch(pen: CanvasRenderingContext2D, x: number, y: number, w: number, h: number, theme: Theme): void {
-  pen.strokeStyle = theme.grid;
-  pen.lineWidth = 1;
-  pen.beginPath();
-  for (let at = x - h; at < x + w; at += 7) {
-    pen.moveTo(at, y + h);
-    pen.lineTo(at + h, y);
-  }
-  pen.stroke();
 }

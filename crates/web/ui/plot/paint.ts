@@ -2,6 +2,7 @@
 
 import type { Column, Frame } from "../data/fgmf";
 import { toLog } from "./axis";
+import { gaps, hatch } from "./gaps";
 import type { Area, LimitLine, Marker, PanelModel } from "./model";
 import { Raster, rgb } from "./raster";
 import { slotTime, Spans, trace, type Viewport } from "./spans";
@@ -35,6 +36,7 @@ export class Painter {
     const view: Viewport = { ...model.range, min: values.min, max: values.max, width, height };
     const scaled = (column: Column): Column => (model.log ? this.logarithm(column, values.highest) : column);
     const { frame } = model;
+    if (frame) drawGaps(canvas, box, view, frame, theme, ratio);
     if (model.selection) drawSelection(canvas, box, view, model.selection, theme);
     if (frame && model.areas.length > 0) {
       for (const area of model.areas) drawArea(canvas, box, view, frame, area);
@@ -124,6 +126,26 @@ const TONES = {
   muted: (theme: Theme) => theme.muted,
   accent: (theme: Theme) => theme.accent,
 };
+
+/** A gap narrower than this is a break in the line and no more. */
+const LEAST_GAP_PX = 3;
+
+function drawGaps(
+  canvas: CanvasRenderingContext2D,
+  box: Box,
+  view: Viewport,
+  frame: Frame,
+  theme: Theme,
+  ratio: number,
+): void {
+  for (const { from, to } of gaps(frame)) {
+    // From the last sample to the next one.
+    const left = Math.max(box.left, pixelX(box, view, slotTime(frame, from - 1)));
+    const right = Math.min(box.left + box.width, pixelX(box, view, slotTime(frame, to)));
+    if (right - left < LEAST_GAP_PX * ratio) continue;
+    hatch(canvas, { left, top: box.top, width: right - left, height: box.height }, theme.grid, ratio);
+  }
+}
 
 function drawSelection(
   canvas: CanvasRenderingContext2D,

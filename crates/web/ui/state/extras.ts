@@ -112,6 +112,12 @@ export function followExtras(source: DataSource): void {
     },
   );
   follow(
+    () => (isUp() && store.nodeAt.value !== null ? { key: "nodes", ask: (signal) => source.nodes(signal) } : null),
+    (_key, value) => {
+      if (value) store.nodes.value = value;
+    },
+  );
+  follow(
     () => (isUp() ? { key: "dashboards", ask: (signal) => source.dashboards(signal) } : null),
     (_key, value) => {
       if (value) store.dashboards.value = value;

@@ -2,7 +2,7 @@
 
 import { computed, signal } from "@preact/signals";
 import type { Frame } from "../data/fgmf";
-import type { Container, Dashboard, EventRow, Group, Meta, Metric, Note, Ranking } from "../data/types";
+import type { Container, Dashboard, EventRow, Group, Meta, Metric, Node, Note, Ranking } from "../data/types";
 import { Colours, type ThemeName } from "../plot/palette";
 import type { Pointer } from "../plot/panel";
 import { SUM } from "./stack";
@@ -61,6 +61,8 @@ export const listed = signal(false);
 export const events = signal<readonly EventRow[]>([]);
 /** Events of everything stored, for the strip on top. */
 export const allEvents = signal<readonly EventRow[]>([]);
+/** The nodes of the gateway below which this page is. */
+export const nodes = signal<readonly Node[]>([]);
 export const notes = signal<readonly Note[]>([]);
 export const groups = signal<readonly Group[]>([]);
 export const dashboards = signal<readonly Dashboard[]>([]);
@@ -192,6 +194,9 @@ export const emphasised = computed<string | null>(() => {
   if (hit && hit.distance < 28) return hit.id;
   return view.value.focus[0] ?? null;
 });
+
+/** The name of this node at the gateway; null without one. */
+export const nodeAt = computed<string | null>(() => meta.value?.base?.split("/").at(-2) ?? null);
 
 /** How a container is called, and where it belongs. */
 export function nameOf(id: string): { name: string; place: string } {

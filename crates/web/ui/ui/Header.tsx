@@ -9,6 +9,8 @@ import {
   meta,
   metricById,
   newest,
+  nodeAt,
+  nodes,
   paletteOpen,
   panels,
   range,
@@ -16,8 +18,9 @@ import {
   themeChoice,
   view,
 } from "../state/store";
+import { format } from "../state/url";
 import { duration, PRESETS, rangeText, span, zone } from "../state/time";
-import { csv, png } from "./exports";
+import { png, samples } from "./exports";
 import { Menu } from "./Menu";
 
 function Logo() {
@@ -126,6 +129,28 @@ function picture(): void {
   if (metric) png(metric);
 }
 
+const shownMetrics = (): string[] => panels.peek().map(({ metric }) => metric);
+
+/** The node; below a gateway the others as well, each with the same view. */
+function NodeName() {
+  const node = nodeAt.value ?? meta.value?.node;
+  if (!node) return null;
+  if (nodeAt.value === null) {
+    return (
+      <span class="node" title={`Node ${node}`}>
+        node <b>{node}</b>
+      </span>
+    );
+  }
+  const others = nodes.value.map(({ name, up }) => ({
+    label: up ? name : `${name} (away)`,
+    disabled: name === node,
+    run: () => location.assign(`../${name}/${format({ ...view.peek(), focus: [], cursor: null })}`),
+  }));
+  const all = { label: "All nodes", run: () => location.assign("../../nodes") };
+  return <Menu label={`Node ${node}: others`} text={`node ${node} ▾`} kind="btn" commands={[all, ...others]} />;
+}
+
 const THEMES = { auto: "Theme follows the system", light: "Light theme", dark: "Dark theme" };
 
 export function Header() {
@@ -136,11 +161,7 @@ export function Header() {
         <Logo />
         Fine-Grained Monitor
       </h1>
-      {meta.value?.node && (
-        <span class="node" title={`Node ${meta.value.node}`}>
-          node <b>{meta.value.node}</b>
-        </span>
-      )}
+      <NodeName />
       <button type="button" class="btn cmd" onClick={() => (paletteOpen.value = true)}>
         <span>Search or run a command</span> <kbd>Ctrl K</kbd>
       </button>
@@ -179,7 +200,8 @@ export function Header() {
         text="Export ▾"
         kind="btn"
         commands={[
-          { label: "Samples of these panels as CSV", run: () => csv(panels.peek().map(({ metric }) => metric)) },
+          { label: "Samples of these panels as CSV", run: () => samples("csv", shownMetrics()) },
+          { label: "Samples of these panels as Parquet", run: () => samples("parquet", shownMetrics()) },
           { label: "Panel as picture", hint: "G", run: picture },
         ]}
       />

@@ -8,6 +8,7 @@ import { favour, search } from "../state/fuzzy";
 import { moment } from "../state/moment";
 import * as store from "../state/store";
 import { clock, day, span } from "../state/time";
+import { format } from "../state/url";
 import { source } from "./context";
 import { SHORTCUTS } from "./keys";
 
@@ -31,6 +32,12 @@ function goTo(time: number): void {
 
 function openHit(hit: Hit): void {
   const { start, end } = store.range.peek();
+  if (hit.at !== undefined && hit.at !== store.nodeAt.peek()) {
+    const range = { start: Math.max(hit.first_ms, hit.last_ms - 900_000), end: hit.last_ms + 1000 };
+    const there = { ...store.view.peek(), time: { range }, focus: [hit.id], cursor: null, filter: "" };
+    location.assign(`../${hit.at}/${format(there)}`);
+    return;
+  }
   // A container of another time: its last minutes.
   if (hit.last_ms < start || hit.first_ms > end) {
     actions.show({ start: Math.max(hit.first_ms, hit.last_ms - 900_000), end: hit.last_ms + 1000 });
@@ -55,8 +62,8 @@ function entries(text: string): Entry[] {
   }
   if (query === "") return list;
   for (const hit of hits.value.slice(0, PER_KIND + 2)) {
-    const place = [hit.namespace, hit.pod].filter(Boolean).join("/");
-    list.push({ id: `con-${hit.id}`, kind: "container", text: hit.name, more: place, run: () => openHit(hit) });
+    const place = [hit.at, hit.namespace, hit.pod].filter(Boolean).join("/");
+    list.push({ id: `con-${hit.at ?? ""}-${hit.id}`, kind: "container", text: hit.name, more: place, run: () => openHit(hit) });
   }
   for (const { item } of search(store.pickable.value, query, (metric) => metric, favour).slice(0, PER_KIND)) {
     const shown = store.panels.value.some(({ metric }) => metric === item.id);

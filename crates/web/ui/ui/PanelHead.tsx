@@ -9,7 +9,7 @@ import { frameOf, subjectOf } from "../state/groups";
 import { colouredOf, LINES_AT_MOST, ranking } from "../state/look";
 import * as store from "../state/store";
 import { duration } from "../state/time";
-import { csv, png } from "./exports";
+import { png, samples } from "./exports";
 import { Menu } from "./Menu";
 
 interface Props {
@@ -65,7 +65,7 @@ export function PanelHead({ metric, flags, isFirst, isLast }: Props) {
           ...(share === null ? [] : [{ label: "As a share of the limit, or not", hint: "%", run: () => actions.toggleShare(metric.id) }]),
           ...(isGroup ? [] : [{ label: "Heat map of this", run: () => actions.showHeat({ metric: metric.id, sort: "p99" }) }]),
           { label: "Save as picture", hint: "G", run: () => png(metric) },
-          { label: "Download samples as CSV", run: () => csv([metric.id]) },
+          { label: "Download samples as CSV", run: () => samples("csv", [metric.id]) },
           { label: "Move up", disabled: isFirst, run: () => actions.movePanel(metric.id, -1) },
           { label: "Move down", disabled: isLast, run: () => actions.movePanel(metric.id, 1) },
         ]}

@@ -40,14 +40,14 @@ export function png(metric: Metric): void {
   });
 }
 
-/** The samples of the panels as CSV, from the server; times in it are UTC. */
-export function csv(metrics: readonly string[]): void {
+/** The samples of the panels as a file, from the server; times in it are UTC. */
+export function samples(format: "csv" | "parquet", metrics: readonly string[]): void {
   const groups = store.groupById.peek();
   const plain = metrics.flatMap((metric) => groups.get(metric)?.parts ?? [metric]);
   const { start, end } = store.range.peek();
   const { filter, focus } = store.view.peek();
   const query = { metrics: [...new Set(plain)], start: Math.round(start), end: Math.round(end), sel: filter };
-  download(source().csvAddress(focus.length > 0 ? { ...query, ids: focus } : query));
+  download(source().exportAddress(format, focus.length > 0 ? { ...query, ids: focus } : query));
 }
 
 const AROUND_MS = 60_000;

@@ -2,7 +2,7 @@
 
 import * as actions from "../state/actions";
 import { signOf } from "../state/look";
-import { csv, copyIncident, png } from "./exports";
+import { copyIncident, png, samples } from "./exports";
 import { copyText } from "./copy";
 import * as store from "../state/store";
 
@@ -99,7 +99,7 @@ export const SHORTCUTS: readonly Shortcut[] = [
     keys: ["shift+g"],
     label: "Shift G",
     help: "download the samples of all panels as CSV",
-    run: () => csv(store.panels.peek().map(({ metric }) => metric)),
+    run: () => samples("csv", store.panels.peek().map(({ metric }) => metric)),
   },
   {
     keys: ["shift+t"],

@@ -4,11 +4,11 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use fgm_store::reader::ReadError;
 use serde::Serialize;
-use std::fmt::Display;
+use std::fmt::{self, Display};
 
 /// What went wrong with one request, and what would help.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Problem {
+pub struct Problem {
     status: StatusCode,
     detail: String,
     advice: &'static str,
@@ -25,12 +25,13 @@ struct Document<'a> {
 
 impl Problem {
     /// Any status.
-    pub(crate) fn of(status: StatusCode, detail: impl Display, advice: &'static str) -> Self {
+    #[must_use]
+    pub fn of(status: StatusCode, detail: impl Display, advice: &'static str) -> Self {
         Self::new(status, detail, advice)
     }
 
     /// A write that does not say what it replaces.
-    pub(crate) fn precondition() -> Self {
+    pub fn precondition() -> Self {
         Self::new(
             StatusCode::PRECONDITION_REQUIRED,
             "a write must say what it replaces",
@@ -39,12 +40,18 @@ impl Problem {
     }
 
     /// A write that another site could have made a browser send.
-    pub(crate) fn foreign_write() -> Self {
+    pub fn foreign_write() -> Self {
         Self::new(
             StatusCode::FORBIDDEN,
             "this write may come from another site",
             "write from the page itself, or send the header X-FGM-Write: 1",
         )
+    }
+
+    /// The status that it is told by.
+    #[must_use]
+    pub const fn status(&self) -> StatusCode {
+        self.status
     }
 
     fn new(status: StatusCode, detail: impl Display, advice: &'static str) -> Self {
@@ -56,17 +63,17 @@ impl Problem {
     }
 
     /// A parameter cannot be understood.
-    pub(crate) fn bad_request(detail: impl Display, advice: &'static str) -> Self {
+    pub fn bad_request(detail: impl Display, advice: &'static str) -> Self {
         Self::new(StatusCode::BAD_REQUEST, detail, advice)
     }
 
     /// The answer would be too large, or take too long.
-    pub(crate) fn too_much(detail: impl Display, advice: &'static str) -> Self {
+    pub fn too_much(detail: impl Display, advice: &'static str) -> Self {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, detail, advice)
     }
 
     /// Too many questions at once.
-    pub(crate) fn too_busy() -> Self {
+    pub fn too_busy() -> Self {
         Self::new(
             StatusCode::TOO_MANY_REQUESTS,
             "too many questions at once",
@@ -74,8 +81,14 @@ impl Problem {
         )
     }
 
+    /// Nobody who may ask.
+    #[must_use]
+    pub fn unauthorized(detail: impl Display, advice: &'static str) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, detail, advice)
+    }
+
     /// The request names a host that is not this one.
-    pub(crate) fn wrong_host() -> Self {
+    pub fn wrong_host() -> Self {
         Self::new(
             StatusCode::FORBIDDEN,
             "the Host header names neither localhost nor an address",
@@ -84,16 +97,22 @@ impl Problem {
     }
 
     /// Nothing answers to that path.
-    pub(crate) fn not_found() -> Self {
+    pub fn not_found() -> Self {
+        Self::not_found_here("the API lies below /api/v1")
+    }
+
+    /// The same, with where to look instead.
+    #[must_use]
+    pub fn not_found_here(advice: &'static str) -> Self {
         Self::new(
             StatusCode::NOT_FOUND,
             "nothing answers to this path",
-            "the API lies below /api/v1",
+            advice,
         )
     }
 
     /// The path answers, but not to that method.
-    pub(crate) fn wrong_method() -> Self {
+    pub fn wrong_method() -> Self {
         Self::new(
             StatusCode::METHOD_NOT_ALLOWED,
             "this path does not answer to that method",
@@ -102,13 +121,19 @@ impl Problem {
     }
 
     /// Something that should not happen.
-    pub(crate) fn internal(detail: impl Display) -> Self {
+    pub fn internal(detail: impl Display) -> Self {
         tracing::error!(%detail, "request failed");
         Self::new(
             StatusCode::INTERNAL_SERVER_ERROR,
             detail,
             "see the viewer's log",
         )
+    }
+}
+
+impl Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.detail, self.advice)
     }
 }
 
@@ -141,6 +166,10 @@ impl IntoResponse for Problem {
             HeaderValue::from_static("application/problem+json"),
         );
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if self.status == StatusCode::UNAUTHORIZED {
+            let scheme = HeaderValue::from_static("Bearer");
+            headers.insert(header::WWW_AUTHENTICATE, scheme);
+        }
         if self.status == StatusCode::TOO_MANY_REQUESTS {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
