@@ -1,9 +1,11 @@
 //! What a story may lack on a machine: it is then skipped with one line that tells how to enable
 //! it, and fails where nothing may be skipped (`FGM_REQUIRE_ALL=1`, as the gate sets it).
 
-use std::env;
+use crate::must;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::{env, fs};
 
 /// The folder of the test bed (`uml-run`): `FGM_TESTBED`, or beside the repository.
 #[must_use]
@@ -18,6 +20,34 @@ pub fn test_bed() -> Option<PathBuf> {
         usable,
         "stories on a kernel of their own",
         "FGM_TESTBED=FOLDER, the one with uml-run, after its setup",
+    )
+}
+
+/// The Kubernetes manifests of one overlay of `kind/` as they would be applied: of a folder that
+/// holds them rendered (`FGM_MANIFESTS`), or rendered by kustomize (`FGM_KUSTOMIZE`, or on the path).
+#[must_use]
+pub fn manifests(overlay: &str) -> Option<String> {
+    if let Some(folder) = variable("FGM_MANIFESTS") {
+        let path = Path::new(&folder).join(format!("{overlay}.yaml"));
+        return Some(must(fs::read_to_string(path), "read rendered manifests"));
+    }
+    let program = variable("FGM_KUSTOMIZE").unwrap_or_else(|| "kustomize".to_owned());
+    let kind = Path::new(env!("CARGO_MANIFEST_DIR")).join("../kind/overlays");
+    let output = Command::new(program)
+        .arg("build")
+        .arg(kind.join(overlay))
+        .output();
+    let rendered = match output {
+        Ok(output) => {
+            assert!(output.status.success(), "kustomize: {output:?}");
+            Some(must(String::from_utf8(output.stdout), "UTF-8"))
+        }
+        Err(_) => None,
+    };
+    require_or_skip(
+        rendered,
+        "stories of the manifests",
+        "FGM_KUSTOMIZE=kustomize, version 5",
     )
 }
 

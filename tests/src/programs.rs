@@ -7,19 +7,19 @@ use std::path::PathBuf;
 /// The recorder.
 #[must_use]
 pub fn fgm() -> PathBuf {
-    program("fgm")
+    named("fgm")
 }
 
 /// The lab.
 #[must_use]
 pub fn fgm_lab() -> PathBuf {
-    program("fgm-lab")
+    named("fgm-lab")
 }
 
 /// The consolidator.
 #[must_use]
 pub fn fgm_consolidator() -> PathBuf {
-    program("fgm-consolidator")
+    named("fgm-consolidator")
 }
 
 /// The viewer.
@@ -37,16 +37,18 @@ pub fn recording() -> PathBuf {
 /// The recorder whose hours are short.
 #[must_use]
 pub fn hasty_recorder() -> PathBuf {
-    program("hasty-recorder")
+    named("hasty-recorder")
 }
 
 /// The maker of data with known truth.
 #[must_use]
 pub fn generate_bench_data() -> PathBuf {
-    program("generate-bench-data")
+    named("generate-bench-data")
 }
 
-fn program(name: &str) -> PathBuf {
+/// The program of that name.
+#[must_use]
+pub fn named(name: &str) -> PathBuf {
     let test = must(env::current_exe(), "find the running test");
     // target/<profile>/deps/<test>
     let folder = test.parent().and_then(|deps| deps.parent());

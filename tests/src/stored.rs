@@ -202,6 +202,16 @@ impl Content {
         keys
     }
 
+    /// The columns of the table `metrics` that have a value in any row.
+    #[must_use]
+    pub fn known_columns(&self) -> BTreeSet<String> {
+        let known = self.metrics.iter().flat_map(|batch| {
+            let schema = batch.schema_ref().fields().iter().zip(batch.columns());
+            schema.filter(|(_, values)| values.null_count() < values.len())
+        });
+        known.map(|(field, _)| field.name().clone()).collect()
+    }
+
     /// These text columns of each row of the table `metrics`.
     #[must_use]
     pub fn texts<const N: usize>(&self, columns: [&str; N]) -> Vec<[Option<String>; N]> {

@@ -1,4 +1,5 @@
-//! The recorder in a cluster with a kubelet and containerd: who is who, and what happened to it.
+//! The manifests in a cluster with a kubelet and containerd: who is who, what each program may do,
+//! what a new version costs, and what is told of pods that fail.
 
 #![expect(
     clippy::expect_used,
@@ -6,9 +7,9 @@
 )]
 
 use fgm_model::schema::column;
-use fgm_stories::needs::{require_or_skip, say, test_bed};
+use fgm_stories::needs::{manifests, require_or_skip, say, test_bed};
 use fgm_stories::programs;
-use fgm_stories::stored::{Content, EventRow, Stored};
+use fgm_stories::stored::{Content, EventRow, Stored, assert_holds, assert_orderly, unique};
 use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -24,6 +25,14 @@ metadata: {name: static, namespace: kube-system, labels: {component: static}}
 spec:
   containers:
   - {name: main, image: "localhost/busy:1", imagePullPolicy: Never, command: [/bin/sh, -c, "sleep 3600"]}
+"#;
+
+/// What `fgm-lab cluster up` makes once.
+const TOKEN: &str = r#"
+apiVersion: v1
+kind: Secret
+metadata: {name: fgm-token, namespace: fine-grained-monitor}
+stringData: {token: 000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f}
 "#;
 
 const COLUMNS: [&str; 8] = [
@@ -45,12 +54,15 @@ type Names = [Option<String>; 8];
 #[test]
 fn everybody_is_called_by_name_and_what_fails_is_told() {
     let Some(bed) = test_bed() else { return };
+    let Some(rendered) = manifests("kind") else {
+        return;
+    };
     let folder = tempfile::tempdir().expect("temporary directory");
     let path = folder.path();
-    lay_out(&bed, path);
+    lay_out(path, &rendered);
     let output = Command::new(bed.join("cluster"))
         .arg(path)
-        .args(["--timeout", "560"])
+        .args(["--timeout", "900"])
         .output()
         .expect("the test bed runs");
     let console = String::from_utf8_lossy(&output.stdout);
@@ -73,14 +85,35 @@ fn everybody_is_called_by_name_and_what_fails_is_told() {
     );
     say(&read("fgm.log"));
 
-    let pods: Value = serde_json::from_str(&read("pods.json")).expect("pods");
-    let meant = meant(&pods);
+    assert_eq!(read("warnings.txt"), "", "of the API server");
+    insta::assert_snapshot!("privileges", read("privileges.txt"));
+    insta::assert_snapshot!("shared_directory", read("shared.txt"));
+    let known = |with: &str| {
+        let folder = path.join(format!("out/with{with}"));
+        Stored::open(&folder).read().known_columns()
+    };
+    let all = known("+sys_ptrace,+dac_read_search");
+    let lost: BTreeMap<_, Vec<_>> = ["+sys_ptrace", "+dac_read_search", ""]
+        .into_iter()
+        .map(|with| (with, all.difference(&known(with)).cloned().collect()))
+        .collect();
+    insta::assert_debug_snapshot!("unknown_with_fewer_capabilities", lost);
+
+    let mut meant = BTreeMap::new();
+    for file in ["pods-before.json", "pods.json"] {
+        let pods: Value = serde_json::from_str(&read(file)).expect("pods");
+        meant.extend(names(&pods));
+    }
     let content = Stored::open(&path.join("out/data")).read();
     let status = |name: &str| -> Value {
         serde_json::from_str(&read(name)).expect("the pod's status as the API server has it")
     };
     the_oom_kill_is_told(&content, &status("hog.json"));
     every_restart_is_told(&content, &status("crash.json"));
+    let before = Stored::open(&path.join("out/before")).read();
+    // What is missing afterwards would be the cost of a new version.
+    assert_holds(&unique(content.keys()), &unique(before.keys()), "lost");
+    assert_orderly(&path.join("out/data"));
     let mut found: BTreeMap<String, Vec<Names>> = BTreeMap::new();
     for row in content.texts(COLUMNS) {
         if row[1].as_deref() == Some("failing") {
@@ -107,7 +140,7 @@ fn everybody_is_called_by_name_and_what_fails_is_told() {
     for class in ["Guaranteed", "Burstable", "BestEffort"] {
         assert!(classes.contains(&class), "{classes:?}");
     }
-    assert_eq!(meant.len(), 7, "{meant:#?}");
+    assert_eq!(meant.len(), 12, "{meant:#?}");
 }
 
 /// Exactly one event, of the kernel's own kill: recorded within two ticks of the counter's move;
@@ -196,42 +229,54 @@ fn id_of(text: &Value) -> String {
     text.trim_start_matches("containerd://").to_owned()
 }
 
-/// Image, manifests and script.
-fn lay_out(bed: &Path, path: &Path) {
+/// Images, manifests and script.
+fn lay_out(path: &Path, rendered: &str) {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let manifests = path.join("manifests");
-    for folder in ["manifests", "images"] {
-        fs::create_dir(path.join(folder)).expect("made");
-    }
-    let namespace = "apiVersion: v1\nkind: Namespace\nmetadata: {name: fine-grained-monitor}\n";
-    fs::write(manifests.join("00-namespace.yaml"), namespace).expect("written");
+    fs::create_dir(&manifests).expect("made");
+    let programs = programs::fgm();
+    let programs = programs.parent().expect("a folder");
+    let made = Command::new(here.join("../kind/images.sh"))
+        .arg(path.join("images"))
+        .arg(programs)
+        .output()
+        .expect("the script runs");
+    assert!(made.status.success(), "{made:?}");
+    // The tags of these images, as `fgm-lab` puts them in.
+    let images = String::from_utf8(made.stdout).expect("UTF-8");
+    let tagged: Vec<_> = rendered
+        .lines()
+        .map(|line| match line.split_once("image: ") {
+            Some((before, name)) => {
+                let image = images
+                    .lines()
+                    .find(|image| image.rsplit_once(':').map(|parts| parts.0) == Some(name));
+                format!("{before}image: {}", image.expect("an image of that name"))
+            }
+            None => line.to_owned(),
+        })
+        .collect();
+    fs::write(manifests.join("10-fgm.yaml"), tagged.join("\n")).expect("written");
+    fs::write(manifests.join("20-token.yaml"), TOKEN).expect("written");
     for (from, to) in [
-        ("../kind/base/rbac.yaml", "manifests/10-rbac.yaml"),
-        ("stories/cluster.yaml", "manifests/20-pods.yaml"),
+        ("stories/cluster.yaml", "manifests/30-pods.yaml"),
         ("stories/cluster_failing.yaml", "failing.yaml"),
         ("stories/cluster.sh", "run.sh"),
     ] {
         fs::copy(here.join(from), path.join(to)).expect("copied");
     }
     fs::write(path.join("static.yaml"), STATIC).expect("written");
-    // Without its symbols: the guest's disk and memory are small.
-    let stripped = path.join("fgm");
+    // For runs beside the cluster. Without its symbols: the guest's disk and memory are small.
     let strip = Command::new("strip")
         .arg("-o")
-        .arg(&stripped)
-        .arg(programs::fgm())
+        .arg(path.join("fgm"))
+        .arg(programs.join("fgm"))
         .status();
     assert!(strip.expect("strip runs").success());
-    let image = Command::new(bed.join("mkimage"))
-        .arg(path.join("images/fgm.tar"))
-        .args(["localhost/fgm:test", "/usr/bin/fgm", "--libs"])
-        .arg(format!("{}=/usr/bin/fgm", stripped.display()))
-        .status();
-    assert!(image.expect("mkimage runs").success());
 }
 
 /// By container ID, what the API server says.
-fn meant(pods: &Value) -> BTreeMap<String, Names> {
+fn names(pods: &Value) -> BTreeMap<String, Names> {
     let mut meant = BTreeMap::new();
     for pod in pods["items"].as_array().expect("a list") {
         let (metadata, status) = (&pod["metadata"], &pod["status"]);

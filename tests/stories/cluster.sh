@@ -19,19 +19,58 @@ while kill -0 "$kubelet" 2> /dev/null; do sleep 0.2; done
 echo --pod-manifest-path=/run/k8s/static >> /run/k8s/kubelet.words
 xargs -d '\n' sh -c 'exec "$@" >> /host/out/cluster/kubelet-again.log 2>&1' sh < /run/k8s/kubelet.words &
 
+fgm="kubectl -n fine-grained-monitor"
+# shellcheck disable=SC2329 # called through until_true
+rolled_out() { $fgm rollout status ds/fgm --timeout=10s; }
+until_true 30 rolled_out
+# Applying again changes nothing, and nobody warns of anything.
+kubectl apply -f /host/manifests/10-fgm.yaml > /host/out/applied.txt 2> /host/out/warnings.txt
+
+# Who each program is: user and group, capabilities in force, whether it can gain any, seccomp.
+for program in fgm fgm-viewer fgm-consolidator; do
+    pid=$(pidof -s "/bin/$program" || pidof -s "$program")
+    echo "$program"
+    grep -E '^(Uid|Gid|CapEff|CapBnd|NoNewPrivs):' "/proc/$pid/status"
+done > /host/out/privileges.txt
+stat -c '%n %a %u %g' /var/lib/fgm /var/lib/fgm/_notes /var/lib/fgm/_lock/* > /host/out/shared.txt
+
 # The kubelet starts pods in any order: what starts before the recorder is recorded too.
 running() { [ "$(kubectl get pods -A --field-selector status.phase=Running --no-headers | wc -l)" -eq 5 ]; }
 until_true 240 running
 sleep 5
+
+# What can be read with these capabilities, with one less, and with none.
+for capabilities in +sys_ptrace,+dac_read_search +sys_ptrace +dac_read_search ''; do
+    out=/host/out/with$capabilities
+    hrun setpriv --regid 65532 --clear-groups --no-new-privs --inh-caps=-all \
+        --bounding-set="-all${capabilities:+,$capabilities}" /host/fgm --data-dir "/run/fgm$capabilities" \
+        --cgroup-root /sys/fs/cgroup --listen 127.0.0.1:0 --seal 1s 2> "$out.log" &
+    recorder=$!
+    # shellcheck disable=SC2329 # called through until_true
+    sealed() { [ -n "$(find "/h/run/fgm$capabilities/metrics" -name '*.parquet' 2> /dev/null)" ]; }
+    until_true 60 sealed
+    sleep 8
+    kill $recorder
+    wait $recorder
+    cp -r "/h/run/fgm$capabilities" "$out"
+done
+
+# A new version takes the place of the old one.
+kubectl get pods -A -o json > /host/out/pods-before.json
+cp -r /var/lib/fgm /host/out/before
+$fgm patch ds fgm -p '{"spec": {"template": {"metadata": {"annotations": {"version": "next"}}}}}'
+until_true 30 rolled_out
 kubectl get pods -A -o json > /host/out/pods.json
 
 # An OOM kill and a crash loop. The status is kept as the API server has it at first.
 kubectl apply -f /host/failing.yaml
+# shellcheck disable=SC2329 # called through until_true
 killed() {
     kubectl -n failing get pod hog -o json --show-managed-fields > /host/out/hog.json
     grep -q OOMKilled /host/out/hog.json
 }
 until_true 120 killed
+# shellcheck disable=SC2329 # called through until_true
 restarted() { # Twice, and the third container has begun.
     crash=$(kubectl -n failing get pod crash \
         -o 'jsonpath={.status.containerStatuses[0].restartCount}/{.status.containerStatuses[0].state.running}')
@@ -43,9 +82,9 @@ restarted() { # Twice, and the third container has begun.
 until_true 120 restarted
 kubectl -n failing get pod crash -o json > /host/out/crash.json
 sleep 3
-kubectl -n fine-grained-monitor logs ds/fgm > /host/out/fgm.log
+$fgm logs ds/fgm -c fgm > /host/out/fgm.log
 # An orderly end, which seals.
-kubectl -n fine-grained-monitor delete daemonset fgm --wait=false
-gone() { [ -z "$(kubectl -n fine-grained-monitor get pods --no-headers 2> /dev/null)" ]; }
+$fgm delete daemonset fgm --wait=false
+gone() { [ -z "$($fgm get pods --no-headers 2> /dev/null)" ]; }
 until_true 120 gone
 cp -r /var/lib/fgm /host/out/data

@@ -1,5 +1,6 @@
 //! The commands of `fgm-lab` and their flags.
 
+use crate::cluster::Cluster;
 use crate::{inspect, sql, up};
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
@@ -16,6 +17,9 @@ pub struct Cli {
 enum Command {
     /// Record this machine and show it live in the browser
     Up(Box<up::Up>),
+    /// Run Fine-Grained Monitor on every node of a cluster of its own, made by kind
+    #[command(subcommand)]
+    Cluster(Cluster),
     /// Say what a file or a data directory holds
     Inspect {
         /// A Parquet file, a spool stream (.arrows) or a data directory
@@ -37,6 +41,7 @@ impl Cli {
     pub fn run(self) -> anyhow::Result<()> {
         match self.command {
             Command::Up(up) => up.run(),
+            Command::Cluster(cluster) => cluster.run(),
             Command::Inspect { path } => inspect::run(&path),
             Command::Sql { dir } => sql::run(dir),
         }
@@ -56,5 +61,9 @@ mod tests {
             let sub = command.find_subcommand_mut(name).expect("a command");
             insta::assert_snapshot!(format!("help_{name}"), sub.render_long_help());
         }
+        let cluster = command.find_subcommand_mut("cluster").expect("a command");
+        insta::assert_snapshot!("help_cluster", cluster.render_long_help());
+        let up = cluster.find_subcommand_mut("up").expect("a command");
+        insta::assert_snapshot!("help_cluster_up", up.render_long_help());
     }
 }

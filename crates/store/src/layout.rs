@@ -9,7 +9,7 @@ use fgm_model::{Resolution, Table};
 use std::fmt;
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use ulid::Ulid;
@@ -83,6 +83,9 @@ impl DataDir {
             dir.root.join("_lock"),
         ] {
             make_directory(&path)?;
+        }
+        for path in [dir.root.clone(), dir.notes()] {
+            share(&path).map_err(StoreError::io("share with the group", &path))?;
         }
         Ok(dir)
     }
@@ -317,6 +320,21 @@ pub(crate) fn make_directory(path: &Path) -> Result<(), StoreError> {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
         Err(error) => Err(StoreError::io("make directory", path)(error)),
     }
+}
+
+/// Gives root's directory to the group that root was started with, if that is another than its own.
+///
+/// A kubelet makes the directories of its hostPath volumes for root alone, where viewer and
+/// consolidator must be able to write as members of the recorder's group.
+fn share(path: &Path) -> io::Result<()> {
+    let group = rustix::process::getegid();
+    let metadata = path.metadata()?;
+    let roots = metadata.uid() == 0 && metadata.gid() == 0;
+    if group.is_root() || !rustix::process::geteuid().is_root() || !roots {
+        return Ok(());
+    }
+    std::os::unix::fs::chown(path, None, Some(group.as_raw()))?;
+    fs::set_permissions(path, Permissions::from_mode(DIRECTORY_MODE))
 }
 
 /// Makes a file for writing, group-writable; an existing one is emptied.

@@ -1,0 +1,57 @@
+# What each build sees: a file that is not named here does not exist in its sandbox, and does not
+# rebuild it when it changes. Only files known to git exist at all.
+{ lib, root }:
+let
+  inherit (lib) fileset;
+  ui = root + "/crates/web/ui";
+  source = files: fileset.toSource { inherit root; fileset = fileset.unions files; };
+  isRoot = path: builtins.match ".*/(lib|main|build)\\.rs|.*/(bin|tests|benches|examples|stories)/[^/]+\\.rs" path != null;
+  rust = fileset.unions [
+    (root + "/Cargo.toml")
+    (root + "/Cargo.lock")
+    (root + "/clippy.toml")
+    (fileset.difference (root + "/crates") ui)
+    # Of the page only what tests of the Rust side read.
+    (ui + "/.npmrc")
+    (ui + "/package.json")
+    (ui + "/package-lock.json")
+    (ui + "/test/sel-vectors.json")
+    (root + "/specs/metrics.md")
+    (fileset.maybeMissing (root + "/scenarios"))
+    (root + "/tests")
+  ];
+in
+{
+  rust = source [ rust ];
+
+  # What decides which dependencies are compiled, and how; beside it the names of the files that
+  # cargo takes for the roots of crates, whatever is in them.
+  cargo = source [
+    (root + "/Cargo.toml")
+    (root + "/Cargo.lock")
+    (fileset.fileFilter (file: file.name == "Cargo.toml") (root + "/crates"))
+    (root + "/tests/Cargo.toml")
+  ];
+  crateRoots = lib.filter isRoot (
+    map (file: lib.removePrefix "${toString root}/" (toString file)) (fileset.toList rust)
+  );
+
+  # Every crate's licence and source, by the lock file.
+  deny = source [
+    (root + "/Cargo.toml")
+    (root + "/Cargo.lock")
+    (root + "/deny.toml")
+    (fileset.fileFilter (file: file.name == "Cargo.toml" || file.hasExt "rs") (root + "/crates"))
+    (fileset.fileFilter (file: file.name == "Cargo.toml" || file.hasExt "rs") (root + "/tests"))
+  ];
+
+  web = fileset.toSource {
+    root = ui;
+    fileset = ui;
+  };
+
+  kind = fileset.toSource {
+    root = root + "/kind";
+    fileset = root + "/kind";
+  };
+}
