@@ -16,6 +16,12 @@ pub fn fgm_lab() -> PathBuf {
     program("fgm-lab")
 }
 
+/// What scenarios run.
+#[must_use]
+pub fn fgm_workload() -> PathBuf {
+    program("fgm-workload")
+}
+
 /// The consolidator.
 #[must_use]
 pub fn fgm_consolidator() -> PathBuf {

@@ -1,10 +1,12 @@
 //! The commands of `fgm-lab` and their flags.
 
-use crate::{inspect, sql, up};
+use crate::{inspect, scenario, sql, up};
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
+use std::process::ExitCode;
 
-/// Record the containers and services of this machine, look at them, and look into the files.
+/// Record the containers and services of this machine, look at them, see them fail in known ways,
+/// and look into the files.
 #[derive(Debug, Parser)]
 #[command(name = "fgm-lab", version, max_term_width = 100)]
 pub struct Cli {
@@ -16,6 +18,9 @@ pub struct Cli {
 enum Command {
     /// Record this machine and show it live in the browser
     Up(Box<up::Up>),
+    /// Run experiments that fail in one known way, with a verdict on what was recorded of them
+    #[command(subcommand)]
+    Scenario(scenario::Command),
     /// Say what a file or a data directory holds
     Inspect {
         /// A Parquet file, a spool stream (.arrows) or a data directory
@@ -27,19 +32,31 @@ enum Command {
         #[arg(env = "FGM_DATA_DIR")]
         dir: Option<PathBuf>,
     },
+    /// Become a program in a cgroup
+    #[command(hide = true)]
+    EnterCgroup {
+        cgroup: PathBuf,
+        #[arg(last = true)]
+        program: Vec<String>,
+    },
 }
 
 impl Cli {
-    /// Carries out the command.
+    /// Carries out the command; the status tells of a verdict.
     ///
     /// # Errors
     /// What went wrong and what to do about it, for a person.
-    pub fn run(self) -> anyhow::Result<()> {
+    pub fn run(self) -> anyhow::Result<ExitCode> {
         match self.command {
-            Command::Up(up) => up.run(),
-            Command::Inspect { path } => inspect::run(&path),
-            Command::Sql { dir } => sql::run(dir),
+            Command::Up(up) => up.run()?,
+            Command::Scenario(command) => return command.run(),
+            Command::Inspect { path } => inspect::run(&path)?,
+            Command::Sql { dir } => sql::run(dir)?,
+            Command::EnterCgroup { cgroup, program } => {
+                return Err(scenario::local::container::enter(&cgroup, &program));
+            }
         }
+        Ok(ExitCode::SUCCESS)
     }
 }
 
@@ -52,9 +69,14 @@ mod tests {
     fn help() {
         let mut command = Cli::command();
         insta::assert_snapshot!("help", command.render_long_help());
-        for name in ["up", "inspect", "sql"] {
+        for name in ["up", "scenario", "inspect", "sql"] {
             let sub = command.find_subcommand_mut(name).expect("a command");
             insta::assert_snapshot!(format!("help_{name}"), sub.render_long_help());
+        }
+        let scenario = command.find_subcommand_mut("scenario").expect("a command");
+        for name in ["run", "status", "logs", "stop", "verify", "watch"] {
+            let sub = scenario.find_subcommand_mut(name).expect("a command");
+            insta::assert_snapshot!(format!("help_scenario_{name}"), sub.render_long_help());
         }
     }
 }

@@ -115,6 +115,14 @@ pub fn data_dir(given: Option<&PathBuf>) -> anyhow::Result<PathBuf> {
     if rustix::process::geteuid().is_root() {
         return Ok(PathBuf::from("/var/lib/fgm"));
     }
+    state_dir()
+}
+
+/// Where a program keeps its state for one user: `$XDG_STATE_HOME/fgm`.
+///
+/// # Errors
+/// When neither `XDG_STATE_HOME` nor `HOME` is set.
+pub fn state_dir() -> anyhow::Result<PathBuf> {
     // A relative one is invalid and to be ignored (XDG Base Directory Specification).
     let absolute = |name| {
         let path = std::env::var_os(name).map(PathBuf::from);
