@@ -23,11 +23,18 @@ impl Guest {
     pub fn new() -> Option<Self> {
         let uml_run = test_bed()?.join("uml-run");
         let folder = must(tempfile::tempdir(), "temporary directory");
-        let (from, to) = (programs::fgm(), folder.path().join("fgm"));
-        if fs::hard_link(&from, &to).is_err() {
-            must(fs::copy(&from, &to), "copy fgm");
+        let guest = Self { folder, uml_run };
+        guest.put(&programs::fgm());
+        Some(guest)
+    }
+
+    /// Puts another program into the folder.
+    pub fn put(&self, program: &Path) {
+        let name = program.file_name().unwrap_or_default();
+        let to = self.folder().join(name);
+        if fs::hard_link(program, &to).is_err() {
+            must(fs::copy(program, &to), "copy a program");
         }
-        Some(Self { folder, uml_run })
     }
 
     /// The folder that the guest sees as `/host`.

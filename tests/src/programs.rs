@@ -16,6 +16,12 @@ pub fn fgm_lab() -> PathBuf {
     named("fgm-lab")
 }
 
+/// What scenarios run.
+#[must_use]
+pub fn fgm_workload() -> PathBuf {
+    named("fgm-workload")
+}
+
 /// The consolidator.
 #[must_use]
 pub fn fgm_consolidator() -> PathBuf {
@@ -25,13 +31,13 @@ pub fn fgm_consolidator() -> PathBuf {
 /// The viewer.
 #[must_use]
 pub fn fgm_viewer() -> PathBuf {
-    program("fgm-viewer")
+    named("fgm-viewer")
 }
 
 /// The writer of a recording whose every value is known: an example of the viewer.
 #[must_use]
 pub fn recording() -> PathBuf {
-    program("examples/recording")
+    named("examples/recording")
 }
 
 /// The recorder whose hours are short.

@@ -205,7 +205,7 @@ impl Content {
     /// The columns of the table `metrics` that have a value in any row.
     #[must_use]
     pub fn known_columns(&self) -> BTreeSet<String> {
-        let known = self.metrics.iter().flat_map(|batch| {
+        let known = self.batches(Table::Metrics).iter().flat_map(|batch| {
             let schema = batch.schema_ref().fields().iter().zip(batch.columns());
             schema.filter(|(_, values)| values.null_count() < values.len())
         });

@@ -55,6 +55,7 @@ impl Lab {
             .arg("--cgroup-root")
             .arg(tree.root())
             .args(flags)
+            .env("XDG_STATE_HOME", folder.path().join("_state_home"))
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();

@@ -1,11 +1,13 @@
 //! The commands of `fgm-lab` and their flags.
 
 use crate::cluster::Cluster;
-use crate::{inspect, sql, up};
+use crate::{inspect, scenario, sql, up};
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
+use std::process::ExitCode;
 
-/// Record the containers and services of this machine, look at them, and look into the files.
+/// Record the containers and services of this machine, look at them, see them fail in known ways,
+/// and look into the files.
 #[derive(Debug, Parser)]
 #[command(name = "fgm-lab", version, max_term_width = 100)]
 pub struct Cli {
@@ -20,6 +22,9 @@ enum Command {
     /// Run Fine-Grained Monitor on every node of a cluster of its own, made by kind
     #[command(subcommand)]
     Cluster(Cluster),
+    /// Run experiments that fail in one known way, with a verdict on what was recorded of them
+    #[command(subcommand)]
+    Scenario(scenario::Command),
     /// Say what a file or a data directory holds
     Inspect {
         /// A Parquet file, a spool stream (.arrows) or a data directory
@@ -31,20 +36,32 @@ enum Command {
         #[arg(env = "FGM_DATA_DIR")]
         dir: Option<PathBuf>,
     },
+    /// Become a program in a cgroup
+    #[command(hide = true)]
+    EnterCgroup {
+        cgroup: PathBuf,
+        #[arg(last = true)]
+        program: Vec<String>,
+    },
 }
 
 impl Cli {
-    /// Carries out the command.
+    /// Carries out the command; the status tells of a verdict.
     ///
     /// # Errors
     /// What went wrong and what to do about it, for a person.
-    pub fn run(self) -> anyhow::Result<()> {
+    pub fn run(self) -> anyhow::Result<ExitCode> {
         match self.command {
-            Command::Up(up) => up.run(),
-            Command::Cluster(cluster) => cluster.run(),
-            Command::Inspect { path } => inspect::run(&path),
-            Command::Sql { dir } => sql::run(dir),
+            Command::Up(up) => up.run()?,
+            Command::Cluster(cluster) => cluster.run()?,
+            Command::Scenario(command) => return command.run(),
+            Command::Inspect { path } => inspect::run(&path)?,
+            Command::Sql { dir } => sql::run(dir)?,
+            Command::EnterCgroup { cgroup, program } => {
+                return Err(scenario::local::container::enter(&cgroup, &program));
+            }
         }
+        Ok(ExitCode::SUCCESS)
     }
 }
 
@@ -57,7 +74,7 @@ mod tests {
     fn help() {
         let mut command = Cli::command();
         insta::assert_snapshot!("help", command.render_long_help());
-        for name in ["up", "inspect", "sql"] {
+        for name in ["up", "scenario", "inspect", "sql"] {
             let sub = command.find_subcommand_mut(name).expect("a command");
             insta::assert_snapshot!(format!("help_{name}"), sub.render_long_help());
         }
@@ -65,5 +82,10 @@ mod tests {
         insta::assert_snapshot!("help_cluster", cluster.render_long_help());
         let up = cluster.find_subcommand_mut("up").expect("a command");
         insta::assert_snapshot!("help_cluster_up", up.render_long_help());
+        let scenario = command.find_subcommand_mut("scenario").expect("a command");
+        for name in ["run", "status", "logs", "stop", "verify", "watch"] {
+            let sub = scenario.find_subcommand_mut(name).expect("a command");
+            insta::assert_snapshot!(format!("help_scenario_{name}"), sub.render_long_help());
+        }
     }
 }

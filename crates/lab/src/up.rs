@@ -1,5 +1,7 @@
 //! `fgm-lab up`: recorder, viewer and consolidator in one process on this machine, no cluster.
 
+use crate::state_dir::{Process, UpFile};
+use crate::terminal::say;
 use anyhow::Context;
 use clap::Args;
 use fgm_collector::config::{Config, Scope};
@@ -10,6 +12,8 @@ use fgm_consolidator::progress::Progress;
 use fgm_consolidator::run::Consolidation;
 use fgm_service::listen::Listen;
 use fgm_viewer::AppState;
+use rustix::process::{Signal, set_parent_process_death_signal};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,11 +34,19 @@ pub(crate) struct Up {
     /// Stop by itself after that time
     #[arg(long = "for", value_name = "DURATION", value_parser = humantime::parse_duration)]
     run_for: Option<Duration>,
+
+    /// Stop when the program that started this one is gone
+    #[arg(long, hide = true)]
+    with_parent: bool,
 }
 
 impl Up {
     pub(crate) fn run(self) -> anyhow::Result<()> {
         fgm_collector::run::start_log();
+        if self.with_parent {
+            set_parent_process_death_signal(Some(Signal::TERM))
+                .context("cannot ask for the end of the parent")?;
+        }
         tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
@@ -46,12 +58,27 @@ impl Up {
     async fn record_and_show(self) -> anyhow::Result<()> {
         let mut config = self.config;
         config.scope.get_or_insert(Scope::All);
+        // For the runs of scenarios on this machine; in a pod the API server knows the names.
+        let in_pod = std::env::var_os("KUBERNETES_SERVICE_HOST").is_some();
+        if config.pods_dir.is_none() && config.kubeconfig.is_none() && !in_pod {
+            config.pods_dir = own_pods_dir();
+        }
         let data_dir = config.data_dir()?;
         let place = self.listen.open().await?;
         let health = Arc::new(Health::new(config.interval));
         let mut recording = Recording::start(&config, Arc::clone(&health)).await?;
 
         let url = place.link.clone();
+        let up = UpFile {
+            process: Process::own()?,
+            url: url.clone(),
+            data_dir: std::path::absolute(&data_dir)?,
+            pods_dir: config.pods_dir.clone(),
+            cgroup_root: config.cgroup_root.clone(),
+        };
+        if let Err(error) = up.publish() {
+            tracing::warn!("scenarios will not find this recorder: {error:#}");
+        }
         say(&format!("recording into {}", data_dir.display()));
         if let Some(notice) = health.notice() {
             say(&format!("note: {notice}"));
@@ -93,6 +120,7 @@ impl Up {
                 }
             }
         };
+        up.withdraw();
         say("stopping: the last rows are sealed");
         let _ = stop.send(true);
         recording.stop().await?;
@@ -116,10 +144,11 @@ async fn elapsed(duration: Option<Duration>) {
     }
 }
 
-/// A line for the person at the terminal; it does not matter if nobody listens.
-fn say(line: &str) {
-    use std::io::Write;
-    let _ = writeln!(std::io::stdout(), "fgm-lab: {line}");
+/// A directory for the Pod objects of scenarios; `None` where it cannot be made.
+fn own_pods_dir() -> Option<PathBuf> {
+    let dir = crate::state_dir::path().ok()?.join("pods");
+    std::fs::create_dir_all(&dir).ok()?;
+    Some(dir)
 }
 
 fn open_in_browser(url: &str) {

@@ -8,6 +8,8 @@ fn fgm_lab(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_fgm-lab"))
         .args(arguments)
         .env("RUST_BACKTRACE", "1")
+        // Nothing of a person's own is read or written.
+        .env("XDG_STATE_HOME", env!("CARGO_TARGET_TMPDIR"))
         .output()
         .expect("fgm-lab runs")
 }
@@ -42,4 +44,16 @@ fn up_says_which_address_is_taken() {
         text.contains(&address) && text.contains("--listen"),
         "{text}"
     );
+}
+
+#[test]
+fn scenario_says_what_there_is() {
+    let text = refusal(&["scenario", "run", "oom", "--local"]);
+    assert!(text.contains("oom-kill"), "{text}");
+    for command in ["status", "logs", "stop", "verify", "watch"] {
+        let text = refusal(&["scenario", command, "no-such-run"]);
+        assert!(text.contains("scenario status"), "{text}");
+    }
+    let text = refusal(&["scenario", "run", "oom-kill"]);
+    assert!(text.contains("--local"), "{text}");
 }

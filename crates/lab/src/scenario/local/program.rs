@@ -1,0 +1,289 @@
+//! What a container of a `deploy.yaml` is on this machine: a program beside this one, with
+//! arguments and environment in which paths and names of the cluster are replaced.
+//!
+//! An emptyDir is a directory of the pod, which is also the working directory of its containers:
+//! paths stay short enough for Unix sockets. Each pod has a loopback address of its own, under
+//! which a Service is reached by its port.
+
+use crate::scenario::manifest::{Manifest, Planned};
+use anyhow::{Context, bail, ensure};
+use k8s_openapi::api::core::v1::{Container, EnvVar};
+use std::collections::{BTreeMap, HashMap};
+use std::env;
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+
+/// A process to start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Program {
+    pub(crate) path: PathBuf,
+    pub(crate) arguments: Vec<String>,
+    pub(crate) environment: BTreeMap<String, String>,
+}
+
+/// What the containers of a run see of each other.
+#[derive(Debug, Clone)]
+pub(crate) struct Neighbourhood {
+    /// Addresses by the pod's name.
+    addresses: HashMap<String, Ipv4Addr>,
+    /// Addresses by the Service's name.
+    services: BTreeMap<String, Ipv4Addr>,
+}
+
+impl Neighbourhood {
+    /// Gives every pod an address; `seed` tells this run from others.
+    ///
+    /// # Errors
+    /// A Service selects no pod.
+    pub(crate) fn of(manifest: &Manifest, seed: u16) -> anyhow::Result<Self> {
+        let [high, low] = seed.to_be_bytes();
+        // Not 127.0: others listen there.
+        let high = 64 | (high & 63);
+        let addresses: HashMap<_, _> = (1..=250)
+            .zip(&manifest.pods)
+            .map(|(last, pod)| (pod.name.clone(), Ipv4Addr::new(127, high, low, last)))
+            .collect();
+        let mut services = BTreeMap::new();
+        for (name, selector) in &manifest.services {
+            let selected = manifest.pods.iter().find(|pod| {
+                let mut wanted = selector.iter();
+                wanted.all(|(key, value)| pod.labels.get(key) == Some(value))
+            });
+            let address = selected.and_then(|pod| addresses.get(&pod.name));
+            let address = address.with_context(|| format!("Service {name} selects no pod"))?;
+            services.insert(name.clone(), *address);
+        }
+        Ok(Self {
+            addresses,
+            services,
+        })
+    }
+
+    /// The address of a pod.
+    pub(crate) fn address(&self, pod: &Planned) -> Ipv4Addr {
+        let known = self.addresses.get(&pod.name);
+        known.copied().unwrap_or(Ipv4Addr::LOCALHOST)
+    }
+
+    /// What to start for a container.
+    ///
+    /// # Errors
+    /// What has no meaning on this machine.
+    pub(crate) fn program(&self, pod: &Planned, container: &Container) -> anyhow::Result<Program> {
+        let image = container.image.as_deref().context("it has no image")?;
+        let path = match container.command.as_deref() {
+            None | Some([]) => find(program_of(image))?,
+            Some(_) => bail!("command is not understood here: give args for the image's own"),
+        };
+        let mut mounts = Vec::new();
+        for mount in container.volume_mounts.iter().flatten() {
+            let mut volumes = pod.spec.volumes.iter().flatten();
+            let volume = volumes.find(|volume| volume.name == mount.name);
+            let is_empty_dir = volume.is_some_and(|volume| volume.empty_dir.is_some());
+            ensure!(is_empty_dir, "volume {} is no emptyDir", mount.name);
+            mounts.push((mount.mount_path.trim_end_matches('/'), mount.name.as_str()));
+        }
+        let place = |text: &str| {
+            let text = self.with_addresses(pod, text);
+            mounts.iter().fold(text, |text, (mount, volume)| {
+                replace_path(&text, mount, &volume_folder(volume))
+            })
+        };
+        let mut environment = BTreeMap::new();
+        for variable in container.env.iter().flatten() {
+            let value = place(&self.value(pod, variable)?);
+            let value = expand(&value, &environment);
+            environment.insert(variable.name.clone(), value);
+        }
+        let arguments = container.args.iter().flatten();
+        let arguments = arguments
+            .map(|argument| place(&expand(argument, &environment)))
+            .collect();
+        environment
+            .entry("PATH".to_owned())
+            .or_insert_with(|| "/usr/local/bin:/usr/bin:/bin".to_owned());
+        Ok(Program {
+            path,
+            arguments,
+            environment,
+        })
+    }
+
+    fn value(&self, pod: &Planned, variable: &EnvVar) -> anyhow::Result<String> {
+        if let Some(value) = &variable.value {
+            return Ok(value.clone());
+        }
+        let source = variable.value_from.as_ref();
+        let field = source.and_then(|source| source.field_ref.as_ref());
+        match field.map(|field| field.field_path.as_str()) {
+            Some("metadata.name") => Ok(pod.name.clone()),
+            Some("status.podIP") => Ok(self.address(pod).to_string()),
+            _ => bail!("the variable {} has no value here", variable.name),
+        }
+    }
+
+    /// Names of Services before a port become addresses; what listens everywhere listens at the
+    /// pod's address.
+    fn with_addresses(&self, pod: &Planned, text: &str) -> String {
+        let own = format!("{}:", self.address(pod));
+        let text = text.replace("0.0.0.0:", &own);
+        self.services.iter().fold(text, |text, (name, address)| {
+            replace_host(&text, name, &address.to_string())
+        })
+    }
+}
+
+/// Where a volume lies below the pod's directory.
+pub(crate) fn volume_folder(volume: &str) -> String {
+    format!("volumes/{volume}")
+}
+
+/// `localhost/fgm-workload:1.2` without registry and tag.
+fn program_of(image: &str) -> &str {
+    let name = image.rsplit('/').next().unwrap_or(image);
+    name.split([':', '@']).next().unwrap_or(name)
+}
+
+/// The program beside this one, or on the path.
+fn find(name: &str) -> anyhow::Result<PathBuf> {
+    let own = env::current_exe().context("cannot find this program")?;
+    let beside = own.parent().map(Path::to_owned);
+    let on_path = env::var_os("PATH").unwrap_or_default();
+    let mut folders = beside.into_iter().chain(env::split_paths(&on_path));
+    let found = folders.find_map(|folder| {
+        let program = folder.join(name);
+        program.is_file().then_some(program)
+    });
+    found.with_context(|| {
+        format!(
+            "{name}, which the image of that name stands for, is neither beside {} nor on the \
+             PATH: cargo build --bin {name}",
+            own.display()
+        )
+    })
+}
+
+/// `$(NAME)` becomes the value of that variable; an unknown one stays, as in Kubernetes.
+fn expand(text: &str, environment: &BTreeMap<String, String>) -> String {
+    let known = environment.iter();
+    known.fold(text.to_owned(), |text, (name, value)| {
+        text.replace(&format!("$({name})"), value)
+    })
+}
+
+/// Replaces a path where it stands as a whole: at the beginning or after `=`, up to `/` or the end.
+fn replace_path(text: &str, from: &str, to: &str) -> String {
+    let mut parts: Vec<String> = Vec::new();
+    for part in text.split('=') {
+        let rest = part.strip_prefix(from);
+        let whole = rest.filter(|rest| rest.is_empty() || rest.starts_with('/'));
+        parts.push(whole.map_or_else(|| part.to_owned(), |rest| format!("{to}{rest}")));
+    }
+    parts.join("=")
+}
+
+/// Replaces a host name where it stands as a whole before a port.
+fn replace_host(text: &str, from: &str, to: &str) -> String {
+    let with_port = format!("{from}:");
+    let mut replaced = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find(&with_port) {
+        let (before, after) = rest.split_at(at);
+        let is_part = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
+        let ends = before.chars().next_back().is_none_or(|c| !is_part(c));
+        let has_port = after
+            .chars()
+            .nth(with_port.len())
+            .is_some_and(|c| c.is_ascii_digit());
+        replaced.push_str(before);
+        replaced.push_str(if ends && has_port { to } else { from });
+        rest = after.strip_prefix(from).unwrap_or_default();
+    }
+    replaced + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn pod(value: serde_json::Value) -> Planned {
+        Planned {
+            name: "p".to_owned(),
+            labels: BTreeMap::from([("app".to_owned(), "a".to_owned())]),
+            spec: serde_json::from_value(value).expect("a pod's spec"),
+        }
+    }
+
+    #[test]
+    fn paths_names_and_variables_of_the_cluster_are_replaced() {
+        let pod = pod(json!({
+            "volumes": [{"name": "socket", "emptyDir": {}}],
+            "containers": [{
+                "name": "main",
+                "image": "localhost:5000/x/sh:1",
+                "args": ["--socket=/shared/s", "/sharedother/s", "--to", "db:5432", "http://web-db:80/",
+                         "--listen", "0.0.0.0:80", "$(WHO)-$(NOBODY)"],
+                "env": [{"name": "WHO", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
+                        {"name": "URL", "value": "postgres://db:5432/$(WHO)"}],
+                "volumeMounts": [{"name": "socket", "mountPath": "/shared/"}],
+            }],
+        }));
+        let manifest = Manifest {
+            services: BTreeMap::from([("db".to_owned(), pod.labels.clone())]),
+            pods: vec![pod.clone()],
+        };
+        let all = Neighbourhood::of(&manifest, 7).expect("addresses");
+        let program = all
+            .program(&pod, &pod.spec.containers[0])
+            .expect("a program");
+        assert!(program.path.ends_with("sh"), "{program:?}");
+        assert_eq!(
+            program.arguments,
+            [
+                "--socket=volumes/socket/s",
+                "/sharedother/s",
+                "--to",
+                "127.64.7.1:5432",
+                "http://web-db:80/",
+                "--listen",
+                "127.64.7.1:80",
+                "p-$(NOBODY)"
+            ]
+        );
+        assert_eq!(program.environment["URL"], "postgres://127.64.7.1:5432/p");
+    }
+
+    #[test]
+    fn what_has_no_meaning_here_is_refused() {
+        let refused = |spec: serde_json::Value| {
+            let pod = pod(spec);
+            let manifest = Manifest {
+                services: BTreeMap::new(),
+                pods: vec![pod.clone()],
+            };
+            let all = Neighbourhood::of(&manifest, 0).expect("addresses");
+            let error = all.program(&pod, &pod.spec.containers[0]);
+            error.expect_err("refused").to_string()
+        };
+        let image = "localhost/no-such-program:1";
+        let error = refused(json!({"containers": [{"name": "m", "image": image}]}));
+        assert!(
+            error.contains("cargo build --bin no-such-program"),
+            "{error}"
+        );
+        let error =
+            refused(json!({"containers": [{"name": "m", "image": "sh", "command": ["x"]}]}));
+        assert!(error.contains("command"), "{error}");
+        let error = refused(json!({
+            "volumes": [{"name": "v", "hostPath": {"path": "/"}}],
+            "containers": [{"name": "m", "image": "sh", "volumeMounts": [{"name": "v", "mountPath": "/v"}]}],
+        }));
+        assert!(error.contains("emptyDir"), "{error}");
+        let secret = json!({"secretKeyRef": {"name": "s", "key": "k"}});
+        let error = refused(json!({
+            "containers": [{"name": "m", "image": "sh", "env": [{"name": "P", "valueFrom": secret}]}],
+        }));
+        assert!(error.contains('P'), "{error}");
+    }
+}

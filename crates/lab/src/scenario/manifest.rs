@@ -1,0 +1,116 @@
+//! `deploy.yaml`: the part of Kubernetes that scenarios are made of.
+
+use anyhow::{Context, bail, ensure};
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::{Pod, PodSpec, Service};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// What a `deploy.yaml` asks for, as pods.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Manifest {
+    /// Pods as they stand there, and those that a Deployment makes.
+    pub(crate) pods: Vec<Planned>,
+    /// Services: the labels that they select, by name.
+    pub(crate) services: BTreeMap<String, BTreeMap<String, String>>,
+}
+
+/// A pod that is to run.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Planned {
+    pub(crate) name: String,
+    pub(crate) labels: BTreeMap<String, String>,
+    pub(crate) spec: PodSpec,
+}
+
+impl Manifest {
+    /// # Errors
+    /// What is not understood, with the kind and name of the object.
+    pub(crate) fn parse(yaml: &str) -> anyhow::Result<Self> {
+        let documents: Vec<Value> =
+            serde_saphyr::from_multiple(yaml).context("deploy.yaml is no YAML")?;
+        let mut manifest = Self {
+            pods: Vec::new(),
+            services: BTreeMap::new(),
+        };
+        for document in documents.into_iter().filter(|one| !one.is_null()) {
+            let text = |value: &Value| value.as_str().unwrap_or("?").to_owned();
+            let kind = text(&document["kind"]);
+            let name = text(&document["metadata"]["name"]);
+            manifest
+                .add(&kind, document)
+                .with_context(|| format!("deploy.yaml: {kind} {name}"))?;
+        }
+        ensure!(!manifest.pods.is_empty(), "deploy.yaml has no pods");
+        Ok(manifest)
+    }
+
+    fn add(&mut self, kind: &str, document: Value) -> anyhow::Result<()> {
+        match kind {
+            "Pod" => {
+                let pod: Pod = serde_json::from_value(document)?;
+                self.pods.push(Planned {
+                    name: pod.metadata.name.context("it has no name")?,
+                    labels: pod.metadata.labels.unwrap_or_default(),
+                    spec: pod.spec.context("it has no spec")?,
+                });
+            }
+            "Deployment" => {
+                let deployment: Deployment = serde_json::from_value(document)?;
+                let name = deployment.metadata.name.context("it has no name")?;
+                let spec = deployment.spec.context("it has no spec")?;
+                let labels = spec.template.metadata.and_then(|meta| meta.labels);
+                let pod = spec.template.spec.context("its template has no spec")?;
+                for number in 0..spec.replicas.unwrap_or(1) {
+                    self.pods.push(Planned {
+                        name: format!("{name}-{number}"),
+                        labels: labels.clone().unwrap_or_default(),
+                        spec: pod.clone(),
+                    });
+                }
+            }
+            "Service" => {
+                let service: Service = serde_json::from_value(document)?;
+                let name = service.metadata.name.context("it has no name")?;
+                let selector = service.spec.and_then(|spec| spec.selector);
+                self.services
+                    .insert(name, selector.context("it has no selector")?);
+            }
+            _ => bail!("only Pod, Deployment and Service are understood"),
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deployment_makes_its_replicas() {
+        let manifest = Manifest::parse(
+            "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec:\n  replicas: 2\n  \
+             selector: {matchLabels: {app: web}}\n  template:\n    metadata: {labels: {app: web}}\n    \
+             spec: {containers: [{name: main, image: localhost/fgm-workload}]}\n---\n\
+             apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {selector: {app: web}}\n",
+        )
+        .expect("understood");
+        let names: Vec<_> = manifest.pods.iter().map(|pod| pod.name.as_str()).collect();
+        assert_eq!(names, ["web-0", "web-1"]);
+        assert_eq!(manifest.pods[1].labels["app"], "web");
+        assert_eq!(manifest.services["web"]["app"], "web");
+    }
+
+    #[test]
+    fn what_is_not_understood_is_named() {
+        let refused = |yaml: &str| format!("{:#}", Manifest::parse(yaml).expect_err("refused"));
+        let error = refused("apiVersion: v1\nkind: Secret\nmetadata: {name: s}\n");
+        assert!(
+            error.contains("Secret s") && error.contains("only Pod"),
+            "{error}"
+        );
+        assert!(refused("").contains("no pods"));
+        assert!(refused("kind: [").contains("YAML"));
+        assert!(refused("kind: Pod\nmetadata: {name: p}\n").contains("no spec"));
+    }
+}
