@@ -10,6 +10,7 @@ const column = (values: readonly number[]): Column => {
 const frame = (...series: readonly (readonly number[])[]): Frame => ({
   metric: "m",
   unit: "count",
+  quantilesOf: "samples",
   t0: 0,
   step: 1000,
   n: series[0]?.length ?? 10,
