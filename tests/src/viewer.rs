@@ -78,17 +78,25 @@ impl Viewer {
     }
 }
 
-/// Writes two hours of the known recording and goes on with a tick a second until it is dropped.
+/// Writes the last hour of the known recording and goes on with a tick a second until it is
+/// dropped.
 #[must_use]
 pub fn known_recording(dir: &Path) -> Killable {
     let mut command = Command::new(programs::recording());
-    command.arg(dir).args(["2", "--live"]);
+    command.arg(dir).args(["1", "--live"]);
     let process = Killable::start(command);
-    wait_for("the recording to become live", || {
-        let last = Reader::open(dir).status().ok()?.last_ms?;
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
-        let now = i64::try_from(now.as_millis()).ok()?;
-        (now - last < 5_000).then_some(())
-    });
+    let mut newest = 0;
+    // What is waited for is that it goes on, however long a slow machine takes for the hour.
+    while now_ms() - newest > 5_000 {
+        newest = wait_for("the recording to go on", || {
+            let last = Reader::open(dir).status().ok()?.last_ms?;
+            (last > newest).then_some(last)
+        });
+    }
     process
+}
+
+fn now_ms() -> i64 {
+    let now = must(SystemTime::now().duration_since(UNIX_EPOCH), "the time");
+    i64::try_from(now.as_millis()).unwrap_or(i64::MAX)
 }

@@ -4,8 +4,6 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode, header};
 use fgm_model::{Event, EventKind, Instance, Metric, QosClass, Recorder, Row, Table, Tick, Values};
-use fgm_service::access::Access;
-use fgm_service::listen::Place;
 use fgm_store::merge::{consolidate, due};
 use fgm_store::{DataDir, Spool, seal};
 use fgm_viewer::AppState;
@@ -13,7 +11,6 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
-use tokio::net::TcpListener;
 use tower::ServiceExt;
 
 pub(crate) const START: i64 = 1_795_420_800_000;
@@ -131,14 +128,15 @@ impl Recording {
 
     /// The site for everybody on this machine.
     pub(crate) fn site(&self) -> Router {
-        Access::default().guard(fgm_viewer::router(AppState::new(self.temp.path())))
+        fgm_service::access::Access::default()
+            .guard(fgm_viewer::router(AppState::new(self.temp.path())))
     }
 
     /// A port of this machine, for everybody on it.
-    pub(crate) async fn place(&self) -> Place {
-        Place {
-            listener: TcpListener::bind("127.0.0.1:0").await.unwrap(),
-            access: Access::default(),
+    pub(crate) async fn place(&self) -> fgm_service::listen::Place {
+        fgm_service::listen::Place {
+            listener: tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap(),
+            access: fgm_service::access::Access::default(),
             link: String::new(),
         }
     }

@@ -83,3 +83,26 @@ export function topOfColour(page, metric, hex) {
     [metric, hex],
   );
 }
+
+/** The share of a plot's columns of pixels that have this colour above a share of its height. */
+export function columnsAbove(page, metric, hex, share) {
+  return page.evaluate(
+    ([id, colour, part]) => {
+      const host = document.querySelector(`.c[data-metric="${id}"]`);
+      const canvas = host.querySelector("canvas");
+      const over = host.querySelector(".u-over");
+      const ratio = canvas.width / canvas.clientWidth;
+      const [left, top, width, height] = [over.offsetLeft, over.offsetTop, over.clientWidth, over.clientHeight * part].map(
+        (px) => Math.round(px * ratio),
+      );
+      const { data } = canvas.getContext("2d").getImageData(left, top, width, height);
+      const want = [1, 3, 5].map((at) => Number.parseInt(colour.slice(at, at + 2), 16));
+      const columns = new Set();
+      for (let at = 0; at < data.length; at += 4) {
+        if (data[at + 3] > 60 && want.every((one, i) => Math.abs(data[at + i] - one) < 14)) columns.add((at / 4) % width);
+      }
+      return columns.size / width;
+    },
+    [metric, hex, share],
+  );
+}

@@ -34,16 +34,25 @@ test("a container of another node is found, and opened there", { skip }, async (
   await page.goto(gateway);
   await page.locator(".con li").first().waitFor();
   await page.keyboard.press("Control+k");
-  await page.keyboard.type("cart-redis");
-  await page.getByRole("option", { name: /cart-redis there/ }).first().click();
+  const hit = page.getByRole("option", { name: /cart-redis there/ }).first();
+  // A node that is slow is left out of one answer, not of the next.
+  for (const more of "redis") {
+    if (await hit.isVisible()) break;
+    await page.getByRole("combobox", { name: "Search or run" }).fill(`cart-${more}`);
+    await hit.waitFor({ timeout: 6_000 }).catch(() => undefined);
+  }
+  await hit.click();
   await page.waitForURL(/\/node\/there\/#.*c=[0-9a-f]{12}/);
-  await page.locator("#focus-head").waitFor();
-  assert.match(await page.locator("#focus-head").textContent(), /cart-redis/);
+  await page.locator("#focus-head", { hasText: "cart-redis" }).waitFor();
 });
 
 test("all nodes have a page, with a link to who stands out", { skip }, async () => {
-  await page.goto(`${gateway}nodes`);
   const rows = page.locator("tbody tr");
+  const recording = rows.filter({ hasText: "● recording" });
+  for (let tries = 0; tries < 10; tries++) {
+    await page.goto(`${gateway}nodes`);
+    if ((await recording.count()) > 0) break;
+  }
   assert.equal(await rows.count(), 3);
   assert.match(await rows.filter({ hasText: "away" }).first().textContent(), /✕ away.*cannot be reached/s);
   const there = rows.filter({ has: page.getByRole("link", { name: "there", exact: true }) });

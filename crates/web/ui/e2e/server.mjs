@@ -1,6 +1,7 @@
 // A stand-in for the viewer's API over synthetic containers, so that the page can be tested and
 // looked at without a recorder: `node e2e/server.mjs [port]`, then open the address it prints.
-// FGM_SYNTHETIC: `cluster` (default), `crowd` (250 containers), `machine` (no pods), `empty`, `hostile` (markup as names).
+// FGM_SYNTHETIC: `cluster` (default), `crowd` (250 containers), `machine` (no pods), `empty`, `hostile` (markup as names),
+// `week` (seven days of data).
 
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -11,7 +12,7 @@ import { catalogue } from "./catalogue.mjs";
 import { eventsOf, makeContainers, struck, valueOf } from "./synthetic.mjs";
 
 const LADDER = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600];
-const HISTORY_MS = 3 * 3600_000;
+const HOUR_MS = 3600_000;
 
 export function start({ port = 0, kind = process.env.FGM_SYNTHETIC ?? "cluster" } = {}) {
   const dist = process.env.FGM_WEB_DIST ?? fileURLToPath(new URL("../dist", import.meta.url));
@@ -19,7 +20,7 @@ export function start({ port = 0, kind = process.env.FGM_SYNTHETIC ?? "cluster" 
   const count = { cluster: 14, crowd: 250, machine: 9, empty: 0 }[kind] ?? 14;
   const made = makeContainers(count, kind === "machine");
   const containers = kind === "hostile" ? made.map(struck) : made;
-  const first = Math.floor(Date.now() / 1000) * 1000 - HISTORY_MS;
+  const first = Math.floor(Date.now() / 1000) * 1000 - (kind === "week" ? 169 : 3) * HOUR_MS;
   const now = () => Math.floor(Date.now() / 1000) * 1000;
   /** Lets a test break a metric, or cut the server off. */
   const faults = { refuse: new Set(), away: false, noTail: false, hole: null };
@@ -119,7 +120,8 @@ export function start({ port = 0, kind = process.env.FGM_SYNTHETIC ?? "cluster" 
       case "/api/v1/overview": {
         const info = catalogue.find(({ id }) => id === query.get("metric"));
         const one = containers.slice(0, 1).map((container) => ({ ...container, id: "range" }));
-        const spec = { metric: info.id, info, containers: one, start: first, end: now(), bucket: 30, raw: false, value };
+        const bucket = LADDER.find((step) => (now() - first) / 1000 / step <= Number(query.get("px")));
+        const spec = { metric: info.id, info, containers: one, start: first, end: now(), bucket, raw: false, value };
         return response.writeHead(200).end(encodeFrame(spec));
       }
       case "/api/v1/heatmap": {

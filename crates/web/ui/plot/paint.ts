@@ -38,6 +38,11 @@ export class Painter {
     const { frame } = model;
     if (frame) drawGaps(canvas, box, view, frame, theme, ratio);
     if (model.selection) drawSelection(canvas, box, view, model.selection, theme);
+    // Below the lines: a marker in the same column of pixels would hide a spike.
+    canvas.save();
+    clip(canvas, box);
+    for (const marker of model.markers) drawMarker(canvas, box, view, marker, theme, ratio);
+    canvas.restore();
     if (frame && model.areas.length > 0) {
       for (const area of model.areas) drawArea(canvas, box, view, frame, area);
     }
@@ -46,10 +51,7 @@ export class Painter {
       canvas.drawImage(this.sheet, box.left, box.top, box.width, box.height);
     }
     canvas.save();
-    canvas.beginPath();
-    canvas.rect(box.left, box.top, box.width, box.height);
-    canvas.clip();
-    for (const marker of model.markers) drawMarker(canvas, box, view, marker, theme, ratio);
+    clip(canvas, box);
     if (model.limit) {
       const limit = { ...model.limit, column: scaled(model.limit.column) };
       drawLimit(canvas, box, view, limit, theme, ratio);
@@ -118,6 +120,12 @@ export class Painter {
     raster.keep();
     this.crowdOf = { crowd, key };
   }
+}
+
+function clip(canvas: CanvasRenderingContext2D, box: Box): void {
+  canvas.beginPath();
+  canvas.rect(box.left, box.top, box.width, box.height);
+  canvas.clip();
 }
 
 const TONES = {
