@@ -11,7 +11,7 @@ use fgm_stories::needs::{manifests, require_or_skip, say, test_bed};
 use fgm_stories::programs;
 use fgm_stories::stored::{Stored, assert_holds, assert_orderly, unique};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -91,10 +91,12 @@ fn everybody_is_called_by_name() {
         Stored::open(&folder).read().known_columns()
     };
     let all = known("+sys_ptrace,+dac_read_search");
-    let lost: BTreeMap<_, Vec<_>> = ["+sys_ptrace", "+dac_read_search", ""]
-        .into_iter()
-        .map(|with| (with, all.difference(&known(with)).cloned().collect()))
-        .collect();
+    // Of any container: what belongs to root is known to root without a capability.
+    let lost = ["+sys_ptrace", "+dac_read_search", ""].map(|with| {
+        let known = known(with);
+        let lost = all.difference(&known).map(|(_, column)| column.clone());
+        (with, lost.collect::<BTreeSet<_>>())
+    });
     insta::assert_debug_snapshot!("unknown_with_fewer_capabilities", lost);
 
     let mut meant = BTreeMap::new();
@@ -130,7 +132,7 @@ fn everybody_is_called_by_name() {
     for class in ["Guaranteed", "Burstable", "BestEffort"] {
         assert!(classes.contains(&class), "{classes:?}");
     }
-    assert_eq!(meant.len(), 12, "{meant:#?}");
+    assert!(meant.len() >= 12, "{meant:#?}");
 }
 
 /// Images, manifests and script.
@@ -198,11 +200,12 @@ fn names(pods: &Value) -> BTreeMap<String, Names> {
             .filter_map(|kind| status[kind].as_array())
             .flatten();
         for container in containers {
-            let id = container["containerID"].as_str().expect("an ID");
-            let id = id.trim_start_matches("containerd://").to_owned();
+            // A consolidator that was faster than the recorder found no directory to write to.
+            let earlier = &container["lastState"]["terminated"]["containerID"];
+            let ids = [&container["containerID"], earlier];
             let labels = metadata.get("labels").map(Value::to_string);
             let names = [
-                Some(id.clone()),
+                None,
                 text(&metadata["namespace"]),
                 text(&metadata["name"]),
                 text(&container["name"]),
@@ -211,7 +214,12 @@ fn names(pods: &Value) -> BTreeMap<String, Names> {
                 text(images[&container["name"].as_str()]),
                 labels,
             ];
-            meant.insert(id, names);
+            for id in ids.into_iter().filter_map(Value::as_str) {
+                let id = id.trim_start_matches("containerd://").to_owned();
+                let mut names = names.clone();
+                names[0] = Some(id.clone());
+                meant.insert(id, names);
+            }
         }
     }
     meant
