@@ -19,7 +19,7 @@
           it = {
             sources = import ./nix/sources.nix { inherit lib; root = ./.; };
             web = call ./nix/web.nix { };
-            inherit (call ./nix/package.nix { }) tested workspace;
+            inherit (call ./nix/package.nix { }) checkedDependencies tested workspace;
             images = import ./nix/images.nix {
               inherit (pkgs) lib dockerTools;
               inherit (it) workspace;
@@ -37,7 +37,7 @@
             };
             checks = import ./nix/checks.nix {
               inherit (pkgs) lib stdenv runCommand cargo-deny clippy curl rustfmt shellcheck;
-              inherit (it) sources web tested workspace images manifests apps;
+              inherit (it) sources web checkedDependencies tested workspace images manifests apps;
             };
             apps = it.cluster // it.scenarios;
             shell = call ./nix/shell.nix { };

@@ -1,8 +1,7 @@
-# Sourced by the check of that name: stops at the first command that fails.
+# Sourced by the check of that name, which stops at the first command that fails.
 export HOME=$TMPDIR
-pod=kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod0a1b2c3d_0000_4000_8000_000000000001.slice
 id=$(printf 'a%.0s' {1..64})
-container=tree/$pod/cri-containerd-$id.scope
+container=tree/system.slice/docker-$id.scope
 
 # A cgroup v2 tree of plain files with one container.
 mkdir -p "$container"
@@ -13,24 +12,31 @@ echo 25214976 > "$container/memory.current"
 printf 'populated 1\nfrozen 0\n' > "$container/cgroup.events"
 echo $$ | tee tree/cgroup.procs > "$container/cgroup.procs"
 
-# until_answers URL: what it gives, once it is there.
-until_answers() {
+# wait_for COMMAND...: until it succeeds, for a minute.
+wait_for() {
     for _ in {1..600}; do
-        if curl --fail --silent --max-time 5 "$1"; then return 0; fi
+        if "$@"; then return 0; fi
         sleep 0.1
     done
-    echo "$1 never answered" >&2
+    echo "never: $*" >&2
+    cat ./*.log >&2
     return 1
+}
+get() { curl --fail --silent --max-time 5 "$1"; }
+is_shown() {
+    local now
+    now=$(date +%s)
+    get "http://127.0.0.1:8050/api/v1/containers?start=$((now - 120))000&end=${now}000" | grep -q "$id"
 }
 
 fgm --data-dir data --cgroup-root tree --seal 1s --listen 127.0.0.1:8051 2> fgm.log &
 recorder=$!
-until_answers http://127.0.0.1:8051/readyz
+wait_for get http://127.0.0.1:8051/readyz
 fgm-viewer --data-dir data --listen 127.0.0.1:8050 2> viewer.log &
 viewer=$!
-until_answers http://127.0.0.1:8050/readyz
-until curl --fail --silent http://127.0.0.1:8050/api/v1/containers | tee containers.json | grep -q "$id"; do sleep 0.1; done
-curl --fail --silent http://127.0.0.1:8050/ > page.html
+wait_for get http://127.0.0.1:8050/readyz
+wait_for is_shown
+get http://127.0.0.1:8050/ > page.html
 grep -q '<title>' page.html
 if grep -q 'FGM_WEB=stub' page.html; then echo "the viewer has no page" >&2; exit 1; fi
 
@@ -39,4 +45,4 @@ kill "$recorder" && wait "$recorder"
 kill "$viewer" && wait "$viewer"
 find data/metrics -name '*.parquet' | grep -q .
 fgm-consolidator --data-dir data --once
-fgm-lab inspect data | tee inspect.txt
+fgm-lab inspect data

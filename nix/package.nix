@@ -1,7 +1,7 @@
 # The Cargo workspace, compiled and tested once, and its programs. Three steps, each of which goes
 # on in the target directory of the one before, so that a change compiles no more than it must:
 # `dependencies` knows no source of ours, `tested` has a stub of the page, `workspace` the page.
-{ lib, stdenv, rustPlatform, runCommand, sources, web }:
+{ lib, stdenv, rustPlatform, runCommand, writeText, sources, web }:
 let
   programs = {
     fgm = "The recorder: every container of a node each second, into Parquet";
@@ -56,22 +56,30 @@ let
     };
   };
 
+  # The dependencies alone, below crates with nothing in them.
   dependencies = tested.overrideAttrs (old: {
     pname = "fgm-dependencies";
     src = sources.cargo;
-    postPatch = ''
-      for file in ${lib.escapeShellArgs sources.crateRoots}; do
-        mkdir -p "$(dirname "$file")"
-        echo 'fn main() {}' > "$file"
-      done
-    '';
+    postPatch = lib.concatMapStrings (crate: ''
+      mkdir -p ${crate.folder}/src
+      cp ${writeText "Cargo.toml" crate.text} ${crate.folder}/Cargo.toml
+      touch ${crate.folder}/src/lib.rs
+    '') sources.manifests + "echo 'fn main() {}' > crates/web/build.rs";
     preBuild = "";
-    # clippy's view of them, beside the compiled ones.
-    postBuild = "cargo check --offline --profile release --target ${target} --workspace --all-targets";
     doCheck = false;
     installPhase = keepTarget;
     meta = old.meta // { description = "The workspace's dependencies, compiled"; };
   });
+
+  # The same as clippy needs them.
+  checkedDependencies = dependencies.overrideAttrs {
+    pname = "fgm-checked-dependencies";
+    buildPhase = ''
+      runHook preBuild
+      cargo check --offline --profile release --target ${target} --workspace --all-targets
+      runHook postBuild
+    '';
+  };
 
   workspace = tested.overrideAttrs (old: {
     pname = "fgm";
@@ -107,5 +115,5 @@ let
   });
 in
 {
-  inherit dependencies tested workspace;
+  inherit checkedDependencies tested workspace;
 }

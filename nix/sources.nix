@@ -5,7 +5,6 @@ let
   inherit (lib) fileset;
   ui = root + "/crates/web/ui";
   source = files: fileset.toSource { inherit root; fileset = fileset.unions files; };
-  isRoot = path: builtins.match ".*/(lib|main|build)\\.rs|.*/(bin|tests|benches|examples|stories)/[^/]+\\.rs" path != null;
   rust = fileset.unions [
     (root + "/Cargo.toml")
     (root + "/Cargo.lock")
@@ -24,17 +23,16 @@ in
 {
   rust = source [ rust ];
 
-  # What decides which dependencies are compiled, and how; beside it the names of the files that
-  # cargo takes for the roots of crates, whatever is in them.
+  # What decides which dependencies are compiled, and how: the lock file, and each crate's manifest
+  # without its lists of programs, tests and benches, which come last in it.
   cargo = source [
     (root + "/Cargo.toml")
     (root + "/Cargo.lock")
-    (fileset.fileFilter (file: file.name == "Cargo.toml") (root + "/crates"))
-    (root + "/tests/Cargo.toml")
   ];
-  crateRoots = lib.filter isRoot (
-    map (file: lib.removePrefix "${toString root}/" (toString file)) (fileset.toList rust)
-  );
+  manifests = map (file: {
+    folder = lib.removePrefix "${toString root}/" (toString (dirOf file));
+    text = lib.head (lib.splitString "\n[[" (builtins.readFile file));
+  }) (lib.filter (file: baseNameOf file == "Cargo.toml" && dirOf file != root) (fileset.toList rust));
 
   # Every crate's licence and source, by the lock file.
   deny = source [

@@ -202,14 +202,20 @@ impl Content {
         keys
     }
 
-    /// The columns of the table `metrics` that have a value in any row.
+    /// The columns of the table `metrics` that have a value in any row of a container.
     #[must_use]
-    pub fn known_columns(&self) -> BTreeSet<String> {
-        let known = self.batches(Table::Metrics).iter().flat_map(|batch| {
-            let schema = batch.schema_ref().fields().iter().zip(batch.columns());
-            schema.filter(|(_, values)| values.null_count() < values.len())
-        });
-        known.map(|(field, _)| field.name().clone()).collect()
+    pub fn known_columns(&self) -> BTreeSet<(String, String)> {
+        let mut known = BTreeSet::new();
+        for batch in self.batches(Table::Metrics) {
+            let ids = Batch(batch).text(column::CONTAINER_ID);
+            let ids = ids.as_string::<i32>();
+            for (field, values) in batch.schema_ref().fields().iter().zip(batch.columns()) {
+                for row in (0..batch.num_rows()).filter(|&row| values.is_valid(row)) {
+                    known.insert((ids.value(row).to_owned(), field.name().clone()));
+                }
+            }
+        }
+        known
     }
 
     /// These text columns of each row of the table `metrics`.

@@ -12,7 +12,7 @@ use fgm_stories::programs;
 use fgm_stories::stored::{Content, EventRow, Stored, assert_holds, assert_orderly, unique};
 use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -93,10 +93,12 @@ fn everybody_is_called_by_name_and_what_fails_is_told() {
         Stored::open(&folder).read().known_columns()
     };
     let all = known("+sys_ptrace,+dac_read_search");
-    let lost: BTreeMap<_, Vec<_>> = ["+sys_ptrace", "+dac_read_search", ""]
-        .into_iter()
-        .map(|with| (with, all.difference(&known(with)).cloned().collect()))
-        .collect();
+    // Of any container: what belongs to root is known to root without a capability.
+    let lost = ["+sys_ptrace", "+dac_read_search", ""].map(|with| {
+        let known = known(with);
+        let lost = all.difference(&known).map(|(_, column)| column.clone());
+        (with, lost.collect::<BTreeSet<_>>())
+    });
     insta::assert_debug_snapshot!("unknown_with_fewer_capabilities", lost);
 
     let mut meant = BTreeMap::new();
@@ -140,7 +142,7 @@ fn everybody_is_called_by_name_and_what_fails_is_told() {
     for class in ["Guaranteed", "Burstable", "BestEffort"] {
         assert!(classes.contains(&class), "{classes:?}");
     }
-    assert_eq!(meant.len(), 12, "{meant:#?}");
+    assert!(meant.len() >= 12, "{meant:#?}");
 }
 
 /// Exactly one event, of the kernel's own kill: recorded within two ticks of the counter's move;
@@ -295,10 +297,12 @@ fn names(pods: &Value) -> BTreeMap<String, Names> {
             .filter_map(|kind| status[kind].as_array())
             .flatten();
         for container in containers {
-            let id = id_of(&container["containerID"]);
+            // A consolidator that was faster than the recorder found no directory to write to.
+            let earlier = &container["lastState"]["terminated"]["containerID"];
+            let ids = [&container["containerID"], earlier];
             let labels = metadata.get("labels").map(Value::to_string);
             let names = [
-                Some(id.clone()),
+                None,
                 text(&metadata["namespace"]),
                 text(&metadata["name"]),
                 text(&container["name"]),
@@ -307,7 +311,11 @@ fn names(pods: &Value) -> BTreeMap<String, Names> {
                 text(images[&container["name"].as_str()]),
                 labels,
             ];
-            meant.insert(id, names);
+            for id in ids.into_iter().filter(|id| id.is_string()).map(id_of) {
+                let mut names = names.clone();
+                names[0] = Some(id.clone());
+                meant.insert(id, names);
+            }
         }
     }
     meant

@@ -43,7 +43,7 @@ sleep 5
 for capabilities in +sys_ptrace,+dac_read_search +sys_ptrace +dac_read_search ''; do
     out=/host/out/with$capabilities
     hrun setpriv --regid 65532 --clear-groups --no-new-privs --inh-caps=-all \
-        --bounding-set="-all${capabilities:+,$capabilities}" /host/fgm --data-dir "/run/fgm$capabilities" \
+        --bounding-set="-all${capabilities:+,$capabilities}" ./fgm --data-dir "/run/fgm$capabilities" \
         --cgroup-root /sys/fs/cgroup --listen 127.0.0.1:0 --seal 1s 2> "$out.log" &
     recorder=$!
     # shellcheck disable=SC2329 # called through until_true
