@@ -66,7 +66,7 @@ kubectl get pods -A -o json > /host/out/pods.json
 kubectl apply -f /host/failing.yaml
 # shellcheck disable=SC2329 # called through until_true
 killed() {
-    kubectl -n failing get pod hog -o json --show-managed-fields > /host/out/hog.json
+    kubectl -n failing get pod hog -o json > /host/out/hog.json
     grep -q OOMKilled /host/out/hog.json
 }
 until_true 120 killed
