@@ -90,7 +90,6 @@ fn look(address: &str, until: Instant) -> Seen {
         let path =
             format!("/api/v1/series?metric={METRICS}&start={start}&end={tick}&agg=raw&px=1024");
         seen.bytes += ask(&mut connection, address, &path);
-        // The first tick is told at once, however old it is.
         if !seen.ticks.is_empty() {
             seen.late_ms.push(now_ms() - tick);
         }
