@@ -93,18 +93,34 @@ fn everybody_is_called_by_name_and_what_fails_is_told() {
         Stored::open(&folder).read().known_columns()
     };
     let all = known("+sys_ptrace,+dac_read_search");
-    // Of any container: what belongs to root is known to root without a capability.
-    let lost = ["+sys_ptrace", "+dac_read_search", ""].map(|with| {
-        let known = known(with);
-        let lost = all.difference(&known).map(|(_, column)| column.clone());
-        (with, lost.collect::<BTreeSet<_>>())
-    });
+    let of_any = |known: &BTreeSet<(String, String)>| -> BTreeSet<String> {
+        known.iter().map(|(_, column)| column.clone()).collect()
+    };
+    let fewer = ["+sys_ptrace", "+dac_read_search", ""].map(|with| (with, known(with)));
+    let lost: BTreeMap<_, Vec<_>> = fewer
+        .iter()
+        .map(|(with, known)| {
+            let lost = of_any(&all).difference(&of_any(known)).cloned().collect();
+            (*with, lost)
+        })
+        .collect();
     insta::assert_debug_snapshot!("unknown_with_fewer_capabilities", lost);
 
     let mut meant = BTreeMap::new();
     for file in ["pods-before.json", "pods.json"] {
         let pods: Value = serde_json::from_str(&read(file)).expect("pods");
         meant.extend(names(&pods));
+    }
+    // Root's own are known without the second capability; another user's I/O needs both.
+    let of_viewer = |known: &BTreeSet<(String, String)>| {
+        known.iter().any(|(id, column)| {
+            let name = meant.get(id).and_then(|names| names[3].as_deref());
+            name == Some("fgm-viewer") && column == "io_rchar"
+        })
+    };
+    assert!(of_viewer(&all), "the viewer's I/O");
+    for (with, known) in &fewer {
+        assert!(!of_viewer(known), "the viewer's I/O with {with:?}");
     }
     let content = Stored::open(&path.join("out/data")).read();
     let status = |name: &str| -> Value {
