@@ -13,6 +13,8 @@ pub(crate) struct Manifest {
     pub(crate) pods: Vec<Planned>,
     /// Services: the labels that they select, by name.
     pub(crate) services: BTreeMap<String, BTreeMap<String, String>>,
+    /// The objects as they are written.
+    pub(crate) documents: Vec<Value>,
 }
 
 /// A pod that is to run.
@@ -32,8 +34,9 @@ impl Manifest {
         let mut manifest = Self {
             pods: Vec::new(),
             services: BTreeMap::new(),
+            documents: documents.into_iter().filter(|one| !one.is_null()).collect(),
         };
-        for document in documents.into_iter().filter(|one| !one.is_null()) {
+        for document in manifest.documents.clone() {
             let text = |value: &Value| value.as_str().unwrap_or("?").to_owned();
             let kind = text(&document["kind"]);
             let name = text(&document["metadata"]["name"]);

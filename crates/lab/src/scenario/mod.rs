@@ -5,6 +5,7 @@
 //! machine; [`record`] is what stays of a run; [`show`] is what a person sees of it.
 
 mod book;
+mod cluster;
 mod dashboard;
 pub(crate) mod local;
 mod manifest;
@@ -16,6 +17,7 @@ use crate::terminal::{line, say};
 use anyhow::{Context, bail, ensure};
 use book::Scenario;
 use clap::{Args, Subcommand};
+use cluster::Cluster;
 use fgm_store::reader::Reader;
 use local::recorder::Recorder;
 use record::Record;
@@ -24,6 +26,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use tokio::signal::unix::{SignalKind, signal};
 
 /// How often the verdict is asked for while a run goes on.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -31,6 +34,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const SETTLE: Duration = Duration::from_secs(5);
 /// How long the recorder may be behind.
 const BEHIND: Duration = Duration::from_secs(30);
+/// Where the page of a recorder on this machine is, if nobody said otherwise.
+const USUAL_PAGE: &str = "http://127.0.0.1:8050/";
 /// The status of an end by Ctrl-C.
 const INTERRUPTED: u8 = 130;
 
@@ -85,8 +90,16 @@ pub(crate) struct Run {
     name: String,
 
     /// Run it on this machine without a cluster, as processes in cgroups of their own
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["context", "data_dir"])]
     local: bool,
+
+    /// Run it in the cluster of that context of your kubeconfig [default: the lab's own cluster]
+    #[arg(long, value_name = "NAME")]
+    context: Option<String>,
+
+    /// Where the data directory of the cluster's node is reachable from here
+    #[arg(long, value_name = "DIR", default_value = "/var/lib/fgm")]
+    data_dir: PathBuf,
 
     /// How long to look at it [default: what its expect.toml says]
     #[arg(long, value_name = "DURATION")]
@@ -127,31 +140,73 @@ fn list() {
     }
 }
 
+/// A run that goes on, where it does.
+enum Going {
+    Local(Box<(local::Local, Recorder)>),
+    Cluster(Box<Record>),
+}
+
+impl Going {
+    fn record(&self) -> &Record {
+        match self {
+            Self::Local(local) => &local.0.record,
+            Self::Cluster(record) => record,
+        }
+    }
+
+    /// Whether its pods are still looked after.
+    fn is_alive(&self) -> bool {
+        match self {
+            Self::Local(local) => local.0.is_alive(),
+            Self::Cluster(_) => true,
+        }
+    }
+
+    /// Takes away what the run made, and writes down when.
+    fn finish(self, record: Record) -> anyhow::Result<()> {
+        let write_down = || {
+            let record = Record {
+                ended_ms: Some(now_ms()),
+                ..record.clone()
+            };
+            record.save()
+        };
+        match self {
+            Self::Local(local) => {
+                let (local, recorder) = *local;
+                let stopped = local.stop();
+                let (saved, recorded) = (write_down(), recorder.stop());
+                stopped.map(|_| ()).and(saved).and(recorded)
+            }
+            Self::Cluster(made) => made.clean_up().and(write_down()),
+        }
+    }
+}
+
 impl Run {
     fn run(self) -> anyhow::Result<ExitCode> {
         let scenario = Scenario::find(&self.name)?;
-        ensure!(
-            self.local,
-            "there is no cluster to run it on: give --local to run it on this machine"
-        );
         // All of it, before anything is started.
         let (expectations, dashboard) = (scenario.expectations()?, scenario.dashboard()?);
         let duration = self.duration.unwrap_or(expectations.duration).0;
         let interrupted = on_signal()?;
-        let log = crate::state_dir::path()?.join("recorder.log");
-        if let Some(folder) = log.parent() {
-            std::fs::create_dir_all(folder)
-                .with_context(|| format!("cannot make {}", folder.display()))?;
-        }
-        let recorder = Recorder::find_or_start(&log, &interrupted)?;
-        let local = match local::start(&scenario, &recorder, duration) {
-            Ok(local) => local,
-            Err(error) => {
-                recorder.stop()?;
-                return Err(error);
-            }
+        let going = if self.local {
+            run_locally(&scenario, duration, &interrupted)?
+        } else {
+            let cluster = Cluster::find(self.context.as_deref())?;
+            say(&format!("in {}", cluster.name()));
+            ensure!(
+                self.data_dir.is_dir(),
+                "there is no {}: name the data directory of the node's recorder by --data-dir",
+                self.data_dir.display()
+            );
+            Going::Cluster(Box::new(cluster.start(
+                &scenario,
+                &self.data_dir,
+                duration,
+            )?))
         };
-        let run = &local.record;
+        let run = going.record();
         say(&format!(
             "{}: run {} for {}",
             dashboard.title,
@@ -164,40 +219,49 @@ impl Run {
         say(&format!("expected: {}", dashboard.help));
         let reader = Reader::open(&run.data_dir);
         let watched = show::follow(run, &expectations, &reader, || {
-            interrupted.load(Ordering::Relaxed) || !local.is_alive()
+            interrupted.load(Ordering::Relaxed) || !going.is_alive()
         });
         let mut record = run.clone();
         if interrupted.load(Ordering::Relaxed) {
             say("interrupted: everything of this run is taken away");
             record.interrupted = true;
-            return finish(local, record, recorder).map(|_| ExitCode::from(INTERRUPTED));
+            return going.finish(record).map(|()| ExitCode::from(INTERRUPTED));
         }
-        let verdict = watched.and_then(|()| settled(&record, &expectations, &reader, &local));
+        let verdict = watched.and_then(|()| settled(&record, &expectations, &reader, &going));
         if let Ok(verdict) = &verdict {
             record.verdict = Some(verdict.clone());
             record.save()?;
             show::verdict(&record, verdict, &dashboard, &reader)?;
         }
-        if self.keep && verdict.is_ok() && local.is_alive() {
+        if self.keep && verdict.is_ok() && going.is_alive() {
             say("kept running until Ctrl-C");
-            while local.is_alive() && !interrupted.load(Ordering::Relaxed) {
+            while going.is_alive() && !interrupted.load(Ordering::Relaxed) {
                 std::thread::sleep(Duration::from_millis(100));
             }
         }
-        finish(local, record, recorder)?;
+        going.finish(record)?;
         Ok(code_of(&verdict?))
     }
 }
 
-/// Ends a run and its recorder, and writes down when.
-fn finish(local: local::Local, record: Record, recorder: Recorder) -> anyhow::Result<()> {
-    let stopped = local.stop();
-    let record = Record {
-        ended_ms: Some(now_ms()),
-        ..record
-    };
-    let (saved, recorded) = (record.save(), recorder.stop());
-    stopped.map(|_| ()).and(saved).and(recorded)
+fn run_locally(
+    scenario: &Scenario,
+    duration: Duration,
+    interrupted: &AtomicBool,
+) -> anyhow::Result<Going> {
+    let log = crate::state_dir::path()?.join("recorder.log");
+    if let Some(folder) = log.parent() {
+        std::fs::create_dir_all(folder)
+            .with_context(|| format!("cannot make {}", folder.display()))?;
+    }
+    let recorder = Recorder::find_or_start(&log, interrupted)?;
+    match local::start(scenario, &recorder, duration) {
+        Ok(local) => Ok(Going::Local(Box::new((local, recorder)))),
+        Err(error) => {
+            recorder.stop()?;
+            Err(error)
+        }
+    }
 }
 
 /// The verdict once what happened in the run is recorded.
@@ -205,7 +269,7 @@ fn settled(
     record: &Record,
     expectations: &crate::expect::Expectations,
     reader: &Reader,
-    local: &local::Local,
+    going: &Going,
 ) -> anyhow::Result<Verdict> {
     let end_ms = record.started_ms + record.duration_ms;
     let over = Instant::now();
@@ -220,7 +284,7 @@ fn settled(
             Some(since) => verdict.passed() || since.elapsed() > SETTLE,
             None => over.elapsed() > BEHIND,
         };
-        if is_settled || !local.is_alive() {
+        if is_settled || !going.is_alive() {
             return Ok(verdict);
         }
         std::thread::sleep(Duration::from_millis(250));
@@ -259,7 +323,7 @@ fn stop(run: Option<&str>, all: bool) -> anyhow::Result<()> {
                 std::thread::sleep(Duration::from_millis(50));
             }
         } else {
-            local::clean_up(&record)?;
+            record.clean_up()?;
             record.ended_ms = Some(now_ms());
             record.interrupted = true;
             record.save()?;
@@ -309,14 +373,25 @@ fn on_signal() -> anyhow::Result<Arc<AtomicBool>> {
         .enable_all()
         .build()
         .context("cannot listen to signals")?;
+    // From here on no signal is missed.
+    let (mut terminate, mut interrupt) = runtime.block_on(async {
+        let terminate = signal(SignalKind::terminate())?;
+        anyhow::Ok((terminate, signal(SignalKind::interrupt())?))
+    })?;
     std::thread::spawn(move || {
-        runtime.block_on(async {
-            fgm_service::signal::stop_signal().await;
-            told.store(true, Ordering::Relaxed);
-            fgm_service::signal::stop_signal().await;
-            say("ended at once: fgm-lab scenario stop --all takes away what is left");
-            std::process::exit(i32::from(INTERRUPTED));
-        });
+        let mut wait = || {
+            runtime.block_on(async {
+                tokio::select! {
+                    _ = terminate.recv() => {}
+                    _ = interrupt.recv() => {}
+                }
+            });
+        };
+        wait();
+        told.store(true, Ordering::Relaxed);
+        wait();
+        say("ended at once: fgm-lab scenario stop --all takes away what is left");
+        std::process::exit(i32::from(INTERRUPTED));
     });
     Ok(interrupted)
 }

@@ -2,25 +2,57 @@
 //! files and `logs/`.
 
 use super::book::Scenario;
+use super::cluster::Cluster;
 use crate::expect::{Observed, Verdict};
 use crate::state_dir::{self, Process};
 use anyhow::{Context, bail};
 use chrono::{DateTime, Utc};
 use fgm_store::reader::Reader;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::collections::HashMap;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+/// Where a run takes place, and by what it is taken away.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Place {
+    /// On this machine.
+    Local {
+        /// The run's own.
+        cgroup: PathBuf,
+        /// Where its Pod objects are.
+        pods_dir: PathBuf,
+    },
+    /// In a cluster, in the namespace.
+    Cluster {
+        /// The lab's own; `None` for the person's.
+        kubeconfig: Option<PathBuf>,
+        /// In it; `None` for its current one.
+        context: Option<String>,
+    },
+}
+
+impl Place {
+    /// In a word.
+    pub(crate) fn name(&self) -> &str {
+        match self {
+            Self::Local { .. } => "local",
+            Self::Cluster { context, .. } => context.as_deref().unwrap_or("the lab's cluster"),
+        }
+    }
+}
+
 /// A run of a scenario.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Record {
     pub(crate) run: String,
     pub(crate) scenario: String,
-    /// Where it ran: `local`.
-    pub(crate) context: String,
+    /// Where it ran.
+    pub(crate) place: Place,
     /// The namespace of its pods.
     pub(crate) namespace: String,
     /// When its pods were started, milliseconds UTC.
@@ -32,9 +64,6 @@ pub(crate) struct Record {
     pub(crate) data_dir: PathBuf,
     /// The page.
     pub(crate) url: String,
-    pub(crate) pods_dir: PathBuf,
-    /// The run's own cgroup.
-    pub(crate) cgroup: PathBuf,
     /// Names of its pods by UID.
     pub(crate) pods: HashMap<String, String>,
     /// The process that keeps it running.
@@ -144,6 +173,36 @@ impl Record {
             pods: &self.pods,
             start_ms: self.started_ms,
             end_ms: self.ended_ms.unwrap_or_else(super::now_ms).min(last_ms),
+        }
+    }
+
+    /// Takes away what it made.
+    ///
+    /// # Errors
+    /// What could not be taken away.
+    pub(crate) fn clean_up(&self) -> anyhow::Result<()> {
+        match &self.place {
+            Place::Local { cgroup, pods_dir } => super::local::clean_up(self, cgroup, pods_dir),
+            Place::Cluster {
+                kubeconfig,
+                context,
+            } => Cluster::of(kubeconfig.as_ref(), context.as_ref())?.clean_up(self),
+        }
+    }
+
+    /// A pod of it as the API server shows it, or would; `None` when it is gone.
+    ///
+    /// # Errors
+    /// When nobody tells.
+    pub(crate) fn pod(&self, uid: &str, name: &str) -> anyhow::Result<Option<Value>> {
+        match &self.place {
+            Place::Local { pods_dir, .. } => {
+                state_dir::read_json(&pods_dir.join(format!("{uid}.json")))
+            }
+            Place::Cluster {
+                kubeconfig,
+                context,
+            } => Cluster::of(kubeconfig.as_ref(), context.as_ref())?.pod(self, name),
         }
     }
 

@@ -1,11 +1,12 @@
 //! What a person sees of runs: progress, verdict, sparkline, lists and logs.
 
+use super::cluster::Cluster;
 use super::dashboard::Dashboard;
-use super::record::Record;
+use super::record::{Place, Record};
 use super::{LOOK_EVERY, now_ms};
 use crate::expect::{Expectations, Outcome, Verdict, VerdictRow, clock, table};
 use crate::terminal::{line, say};
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use chrono::{DateTime, SecondsFormat, Utc};
 use fgm_model::{Signal, Table};
 use fgm_store::reader::{Reader, SeriesQuery};
@@ -206,7 +207,7 @@ pub(super) fn runs(records: &[Record]) {
             record.run,
             rfc3339(record.started_ms),
             record.length(),
-            record.context
+            record.place.name()
         ));
     }
 }
@@ -216,7 +217,7 @@ pub(super) fn one(record: &Record) {
     line(&format!("run        {}", record.run));
     line(&format!("state      {}", record.state()));
     line(&format!("scenario   {}", record.scenario));
-    line(&format!("context    {}", record.context));
+    line(&format!("context    {}", record.place.name()));
     line(&format!("started    {}", rfc3339(record.started_ms)));
     line(&format!("looked at  {}", record.length()));
     if let Some(ended_ms) = record.ended_ms {
@@ -228,7 +229,7 @@ pub(super) fn one(record: &Record) {
     for (uid, name) in pods {
         line(&format!("pod        {name} ({uid})"));
         if record.is_running() {
-            containers(record, uid);
+            containers(record, uid, name);
         }
     }
     for note in &record.notes {
@@ -247,10 +248,11 @@ pub(super) fn one(record: &Record) {
 }
 
 /// The containers of a running pod, by its object.
-fn containers(record: &Record, uid: &str) {
-    let path = record.pods_dir.join(format!("{uid}.json"));
-    let Ok(Some(pod)) = crate::state_dir::read_json::<serde_json::Value>(&path) else {
-        return;
+fn containers(record: &Record, uid: &str, name: &str) {
+    let pod = match record.pod(uid, name) {
+        Ok(Some(pod)) => pod,
+        Ok(None) => return,
+        Err(error) => return line(&format!("  unknown: {error:#}")),
     };
     let statuses = pod["status"]["containerStatuses"].as_array();
     for status in statuses.into_iter().flatten() {
@@ -270,6 +272,23 @@ fn containers(record: &Record, uid: &str) {
 
 /// What the containers wrote, each line after its container's name.
 pub(super) fn logs(record: &Record, follow: bool) -> anyhow::Result<()> {
+    if let Place::Cluster {
+        kubeconfig,
+        context,
+    } = &record.place
+    {
+        let of_cluster = Cluster::of(kubeconfig.as_ref(), context.as_ref())?;
+        ensure!(
+            !follow,
+            "in a cluster they are followed by kubectl -n {} logs -f POD",
+            record.namespace
+        );
+        for (name, text) in of_cluster.logs(record)? {
+            text.lines()
+                .for_each(|one| line(&format!("{name} | {one}")));
+        }
+        return Ok(());
+    }
     let folder = record.folder()?.join("logs");
     let mut read: HashMap<PathBuf, u64> = HashMap::new();
     loop {

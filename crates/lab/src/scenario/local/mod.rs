@@ -11,7 +11,7 @@ pub(crate) mod recorder;
 
 use super::book::Scenario;
 use super::manifest::{Manifest, Planned};
-use super::record::{Record, log_file};
+use super::record::{Place, Record, log_file};
 use crate::state_dir::Process;
 use anyhow::{Context, bail, ensure};
 use cgroups::{Cgroup, Slice};
@@ -57,16 +57,17 @@ pub(crate) fn start(
     let (run, folder) = Record::reserve(&scenario.name, Utc::now())?;
     scenario.write(&folder)?;
     let record = Record {
-        cgroup: slice.path().join(&run),
+        place: Place::Local {
+            cgroup: slice.path().join(&run),
+            pods_dir: recorder.pods_dir.clone(),
+        },
         namespace: format!("fgm-{run}"),
         scenario: scenario.name.clone(),
-        context: "local".to_owned(),
         started_ms: now_ms(),
         duration_ms: i64::try_from(duration.as_millis()).unwrap_or(i64::MAX),
         ended_ms: None,
         data_dir: recorder.data_dir.clone(),
         url: recorder.url.clone(),
-        pods_dir: recorder.pods_dir.clone(),
         pods: manifest
             .pods
             .iter()
@@ -80,17 +81,24 @@ pub(crate) fn start(
     };
     // Before anything is made that a crash would leave behind.
     record.save()?;
-    let made = make_pods(&manifest, &record, &slice, &folder);
+    let cgroup = slice.path().join(&record.run);
+    let made = make_pods(
+        &manifest,
+        &record,
+        (&slice, &cgroup),
+        &folder,
+        &recorder.pods_dir,
+    );
     let pods = match made {
         Ok(pods) => pods,
         Err(error) => {
-            clean_up(&record)?;
+            record.clean_up()?;
             let _ = fs::remove_dir_all(&folder);
             return Err(error);
         }
     };
     let stop = Arc::new(AtomicBool::new(false));
-    let (stopped, pods_dir) = (Arc::clone(&stop), record.pods_dir.clone());
+    let (stopped, pods_dir) = (Arc::clone(&stop), recorder.pods_dir.clone());
     let thread = std::thread::Builder::new()
         .name("fgm-supervisor".to_owned())
         .spawn(move || supervise(pods, &slice, &pods_dir, &stopped))
@@ -115,7 +123,7 @@ impl Local {
     pub(crate) fn stop(self) -> anyhow::Result<Record> {
         self.stop.store(true, Ordering::Relaxed);
         let supervised = self.thread.join();
-        clean_up(&self.record)?;
+        self.record.clean_up()?;
         match supervised {
             Ok(result) => result?,
             Err(_) => bail!("the thread that looks after containers panicked"),
@@ -145,30 +153,38 @@ fn supervise(
 ///
 /// # Errors
 /// Processes that do not go.
-pub(crate) fn clean_up(record: &Record) -> anyhow::Result<()> {
-    if let Some(cgroup) = Cgroup::open(&record.cgroup) {
-        cgroup.kill();
+pub(crate) fn clean_up(record: &Record, path: &Path, pods_dir: &Path) -> anyhow::Result<()> {
+    if let Some(cgroup) = Cgroup::open(path) {
         let asked = Instant::now();
-        while !cgroup.is_empty() {
+        // Again and again: a process that was just started may enter only now.
+        loop {
+            cgroup.kill();
+            if cgroup.is_empty() {
+                // A moment for the recorder to read what ended.
+                std::thread::sleep(container::LINGER);
+                match cgroup.remove() {
+                    Ok(()) => break,
+                    Err(error) => ensure!(
+                        asked.elapsed() < PATIENCE,
+                        "cannot remove {}: {error}",
+                        path.display()
+                    ),
+                }
+            }
             ensure!(
                 asked.elapsed() < PATIENCE,
                 "processes in {} do not end",
-                record.cgroup.display()
+                path.display()
             );
             std::thread::sleep(STEP);
         }
-        // A moment for the recorder to read what ended.
-        std::thread::sleep(container::LINGER);
-        cgroup
-            .remove()
-            .with_context(|| format!("cannot remove {}", record.cgroup.display()))?;
-        if let Some(slice) = record.cgroup.parent() {
+        if let Some(slice) = path.parent() {
             // Others may have runs in it.
             let _ = fs::remove_dir(slice);
         }
     }
     for uid in record.pods.keys() {
-        let _ = fs::remove_file(record.pods_dir.join(format!("{uid}.json")));
+        let _ = fs::remove_file(pods_dir.join(format!("{uid}.json")));
     }
     let folder = record.folder()?;
     let _ = fs::remove_dir_all(folder.join("pods"));
@@ -209,20 +225,20 @@ fn unset_limits(manifest: &Manifest, slice: &Slice) -> Vec<String> {
 fn make_pods(
     manifest: &Manifest,
     record: &Record,
-    slice: &Slice,
+    (slice, cgroup): (&Slice, &Path),
     folder: &Path,
+    pods_dir: &Path,
 ) -> anyhow::Result<Vec<Pod>> {
     fs::create_dir_all(folder.join("logs")).context("cannot make a folder for logs")?;
-    fs::create_dir_all(&record.pods_dir)
-        .with_context(|| format!("cannot make {}", record.pods_dir.display()))?;
-    slice.make_group(&record.cgroup)?;
+    fs::create_dir_all(pods_dir).with_context(|| format!("cannot make {}", pods_dir.display()))?;
+    slice.make_group(cgroup)?;
     let [.., high, low] = record.started_ms.to_be_bytes();
     let neighbours = Neighbourhood::of(manifest, u16::from_be_bytes([high, low]))?;
     let mut pods = Vec::new();
     for planned in &manifest.pods {
         let uid = record.pods.iter().find(|(_, name)| **name == planned.name);
         let (uid, _) = uid.context("two pods have one name")?;
-        let made = make_pod(planned, uid, record, slice, folder, &neighbours);
+        let made = make_pod(planned, uid, record, (slice, cgroup), folder, &neighbours);
         pods.push(made.with_context(|| format!("pod {}", planned.name))?);
     }
     Ok(pods)
@@ -232,7 +248,7 @@ fn make_pod(
     planned: &Planned,
     uid: &str,
     record: &Record,
-    slice: &Slice,
+    (slice, of_run): (&Slice, &Path),
     folder: &Path,
     neighbours: &Neighbourhood,
 ) -> anyhow::Result<Pod> {
@@ -249,7 +265,7 @@ fn make_pod(
     fs::create_dir_all(&own_folder)
         .with_context(|| format!("cannot make {}", own_folder.display()))?;
     let (of_pod, of_containers) = resources(planned, uid)?;
-    let cgroup = slice.make_group(&record.cgroup.join(uid))?;
+    let cgroup = slice.make_group(&of_run.join(uid))?;
     container::set_limits(&cgroup, &of_pod)?;
     let mut containers = Vec::new();
     for (container, resources) in spec.containers.iter().zip(&of_containers) {

@@ -232,6 +232,7 @@ mod tests {
         let manifest = Manifest {
             services: BTreeMap::from([("db".to_owned(), pod.labels.clone())]),
             pods: vec![pod.clone()],
+            documents: Vec::new(),
         };
         let all = Neighbourhood::of(&manifest, 7).expect("addresses");
         let program = all
@@ -261,6 +262,7 @@ mod tests {
             let manifest = Manifest {
                 services: BTreeMap::new(),
                 pods: vec![pod.clone()],
+                documents: Vec::new(),
             };
             let all = Neighbourhood::of(&manifest, 0).expect("addresses");
             let error = all.program(&pod, &pod.spec.containers[0]);
