@@ -246,6 +246,8 @@ fn add_record(detail: &mut OomKill, record: &OomRecord) {
         shmem_rss_bytes: victim.shmem_rss_bytes,
     });
     detail.oom_cgroup.clone_from(&record.oom_cgroup);
+    // Who was killed before its limits were read had one all the same.
+    detail.limit_bytes = detail.limit_bytes.or(record.limit_bytes);
     // The kernel's counter may count the chosen process of a group twice
     // (mm/oom_kill.c kills it again with the group); its log names each.
     if record.group_kill || detail.processes_killed.is_none() {

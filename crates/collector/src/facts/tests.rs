@@ -94,6 +94,7 @@ fn record(number: u32, at_ms: i64) -> OomRecord {
         sequence: 5,
         at_ms,
         oom_cgroup: Some(format!("/pod/{number}")),
+        limit_bytes: None,
         task_cgroup: format!("/pod/{number}"),
         victim: crate::kmsg::Killed {
             pid: 42,

@@ -1,6 +1,7 @@
 //! The kernel's lines about an OOM kill, put together.
 //!
 //! ```text
+//! memory: usage 32768kB, limit 32768kB, failcnt 17
 //! oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=a,mems_allowed=0,oom_memcg=/a,task_memcg=/a/b,task=hog,pid=42,uid=0
 //! Memory cgroup out of memory: Killed process 42 (hog) total-vm:105176kB, anon-rss:31232kB, file-rss:640kB, shmem-rss:0kB, UID:0 pgtables:104kB oom_score_adj:0
 //! Tasks in /a/b are going to be killed due to memory.oom.group set
@@ -40,6 +41,8 @@ pub struct OomRecord {
     pub at_ms: i64,
     /// The cgroup whose limit was hit; `None` when the node had no memory left.
     pub oom_cgroup: Option<String>,
+    /// That limit.
+    pub limit_bytes: Option<i64>,
     /// The cgroup of the chosen process.
     pub task_cgroup: String,
     /// The chosen process.
@@ -53,6 +56,8 @@ pub struct OomRecord {
 /// A line that matters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Line {
+    /// What the cgroup that is out of memory may use; it precedes the choice.
+    Limit(i64),
     Chosen {
         oom_cgroup: Option<String>,
         task_cgroup: String,
@@ -67,6 +72,9 @@ impl Line {
     pub(crate) fn parse(text: &[u8]) -> Option<Self> {
         if let Some(rest) = text.strip_prefix(b"oom-kill:") {
             return chosen(rest);
+        }
+        if let Some(rest) = text.strip_prefix(b"memory: usage ") {
+            return limit(rest);
         }
         if text.starts_with(b"Tasks in ") && find(text, b" memory.oom.group").is_some() {
             return Some(Self::Group);
@@ -108,14 +116,15 @@ fn chosen(rest: &[u8]) -> Option<Line> {
     })
 }
 
+fn limit(rest: &[u8]) -> Option<Line> {
+    bytes_after(rest, b" limit ").map(Line::Limit)
+}
+
 fn killed(rest: &[u8]) -> Option<Line> {
     let open = find(rest, b" (")?;
     let close = rfind(rest, b") total-vm:")?;
     let sizes = rest.get(close..)?;
-    let bytes = |key: &[u8]| {
-        let kilobytes = number(digits_after(sizes, key)?)?;
-        i64::try_from(kilobytes).ok()?.checked_mul(1024)
-    };
+    let bytes = |key: &[u8]| bytes_after(sizes, key);
     Some(Line::Killed(Killed {
         pid: i64::try_from(number(rest.get(..open)?)?).ok()?,
         name: text_of(rest.get(open + 2..close)?),
@@ -126,6 +135,12 @@ fn killed(rest: &[u8]) -> Option<Line> {
         file_rss_bytes: bytes(b"file-rss:"),
         shmem_rss_bytes: bytes(b"shmem-rss:"),
     }))
+}
+
+/// A size in kB.
+fn bytes_after(text: &[u8], key: &[u8]) -> Option<i64> {
+    let kilobytes = number(digits_after(text, key)?)?;
+    i64::try_from(kilobytes).ok()?.checked_mul(1024)
 }
 
 fn digits_after<'a>(text: &'a [u8], key: &[u8]) -> Option<&'a [u8]> {
@@ -163,6 +178,8 @@ fn text_of(bytes: &[u8]) -> String {
 #[derive(Debug, Default)]
 pub(crate) struct Assembler {
     record: Option<OomRecord>,
+    /// The limit of the OOM whose lines come next.
+    limit_bytes: Option<i64>,
     /// Who is counted already.
     pids: Vec<i64>,
     untold: bool,
@@ -177,6 +194,7 @@ impl Assembler {
         tell: &mut impl FnMut(OomRecord),
     ) {
         match Line::parse(record.text) {
+            Some(Line::Limit(bytes)) => self.limit_bytes = Some(bytes),
             Some(Line::Chosen {
                 oom_cgroup,
                 task_cgroup,
@@ -185,9 +203,11 @@ impl Assembler {
                 self.flush(tell);
                 self.pids.clear();
                 self.pids.push(victim.pid);
+                let limit_bytes = self.limit_bytes.take();
                 self.record = Some(OomRecord {
                     sequence: record.sequence,
                     at_ms,
+                    limit_bytes: oom_cgroup.as_ref().and(limit_bytes),
                     oom_cgroup,
                     task_cgroup,
                     victim,

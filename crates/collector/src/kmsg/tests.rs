@@ -3,6 +3,7 @@ use super::record::Record;
 use super::*;
 use proptest::prelude::*;
 
+const LIMIT: &str = "memory: usage 32768kB, limit 32760kB, failcnt 17";
 const CHOSEN: &str = "oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=/,mems_allowed=0,\
     oom_memcg=/kubepods.slice/pod1,task_memcg=/kubepods.slice/pod1/a,task=hog,pid=42,uid=1000";
 const KILLED: &str = "Memory cgroup out of memory: Killed process 42 (hog) total-vm:105176kB, \
@@ -30,6 +31,8 @@ fn assemble(texts: &[&str]) -> Vec<OomRecord> {
 fn the_lines_of_an_oom_are_one_record() {
     let told = assemble(&[
         "something else",
+        LIMIT,
+        "swap: usage 0kB, limit 9007199254740988kB, failcnt 0",
         CHOSEN,
         KILLED,
         "oom_reaper: reaped process 42",
@@ -53,6 +56,9 @@ fn a_second_oom_is_a_second_record() {
     let told = assemble(&[CHOSEN, KILLED, &other]);
     let pids: Vec<_> = told.iter().map(|record| record.victim.pid).collect();
     assert_eq!(pids, [42, 43]);
+    let told = assemble(&[LIMIT, CHOSEN, KILLED, &other]);
+    let limits: Vec<_> = told.iter().map(|record| record.limit_bytes).collect();
+    assert_eq!(limits, [Some(32_760 << 10), None], "each has its own");
 }
 
 #[test]
@@ -149,12 +155,12 @@ proptest! {
 
     #[test]
     fn no_cut_breaks_the_parser(
-        which in 0..3_usize,
+        which in 0..4_usize,
         from in 0..250_usize,
         length in 0..250_usize,
         put in prop::collection::vec(prop::num::u8::ANY, 0..4),
     ) {
-        let mut bytes = line(1, [CHOSEN, KILLED, GROUP][which]);
+        let mut bytes = line(1, [CHOSEN, KILLED, GROUP, LIMIT][which]);
         let from = from.min(bytes.len());
         let to = (from + length).min(bytes.len());
         bytes.splice(from..to, put);
