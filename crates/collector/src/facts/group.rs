@@ -209,8 +209,29 @@ impl Group {
             .max()
     }
 
+    /// The pod's cgroup is there. Where kubelet and runtime do not agree on a driver each makes
+    /// one for it: the one that holds the containers counts.
+    pub(super) fn found_pod(&mut self, instance: &Arc<Instance>, began: &Began<'_>) {
+        match &mut self.pod {
+            Some(pod) if pod.instance.life == instance.life => pod.confirm(),
+            Some(pod) if !pod.gone && !is_home(instance, &self.lives) => {}
+            pod => {
+                let log = std::mem::take(&mut self.pod_log);
+                *pod = Some(PodTrack::new(instance, began, log));
+            }
+        }
+    }
+
     /// Takes a reading of the pod's cgroup.
-    pub(super) fn read_pod(&mut self, at_ms: i64, values: &Values) {
+    pub(super) fn read_pod(&mut self, instance: &Arc<Instance>, at_ms: i64, values: &Values) {
+        if let Some(pod) = &self.pod
+            && pod.instance.life != instance.life
+        {
+            if is_home(&pod.instance, &self.lives) || !is_home(instance, &self.lives) {
+                return;
+            }
+            self.found_pod(instance, &Began::Found);
+        }
         let explained = self.explained();
         if let Some(pod) = &mut self.pod
             && pod.read(at_ms, values, explained)
@@ -303,6 +324,14 @@ impl PodTrack {
             scene: Scene::default(),
         });
     }
+}
+
+/// Whether one of them lives, or lived, in that pod's cgroup.
+fn is_home(pod: &Instance, lives: &[Life]) -> bool {
+    lives.iter().any(|life| {
+        let below = life.instance.cgroup_path.strip_prefix(&pod.cgroup_path);
+        below.is_some_and(|rest| rest.starts_with('/'))
+    })
 }
 
 fn processes(kills: &[Kill]) -> i64 {

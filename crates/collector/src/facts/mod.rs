@@ -29,7 +29,7 @@ use crate::events::EventMaker;
 use crate::identity::ContainerStatusFact;
 use crate::kmsg::OomRecord;
 use fgm_model::{Event, Instance, Metric, Values};
-use group::{Group, Moves, PodTrack};
+use group::{Group, Moves};
 use life::{Gone, Life, News};
 use once::Once;
 use std::collections::{HashMap, VecDeque};
@@ -176,24 +176,14 @@ impl Facts {
 
     /// A pod's cgroup is there.
     pub fn pod_found(&mut self, instance: &Arc<Instance>, began: Began<'_>) {
-        let group = self.group(instance);
-        match &mut group.pod {
-            Some(pod) if pod.instance.life == instance.life => pod.confirm(),
-            pod => {
-                *pod = Some(PodTrack::new(
-                    instance,
-                    &began,
-                    std::mem::take(&mut group.pod_log),
-                ));
-            }
-        }
+        self.group(instance).found_pod(instance, &began);
     }
 
     /// A pod's cgroup was read: its `memory.events` count what happened in all its containers.
     /// Best before the containers of the same tick, which explain what it tells.
-    pub fn pod_seen(&mut self, instance: &Instance, at_ms: i64, values: &Values) {
+    pub fn pod_seen(&mut self, instance: &Arc<Instance>, at_ms: i64, values: &Values) {
         if let Some(group) = self.groups.get_mut(group_of(instance)) {
-            group.read_pod(at_ms, values);
+            group.read_pod(instance, at_ms, values);
         }
     }
 
@@ -201,7 +191,8 @@ impl Facts {
     pub fn pod_ended(&mut self, instance: &Instance) {
         if let Some(group) = self.groups.get_mut(group_of(instance)) {
             group.dirty = true;
-            if let Some(pod) = &mut group.pod {
+            let mut pod = group.pod.as_mut();
+            if let Some(pod) = pod.take_if(|pod| pod.instance.life == instance.life) {
                 pod.gone = true;
             }
         }

@@ -31,6 +31,47 @@ fn a_container_whose_counter_nobody_read_is_told_by_its_pod() {
     assert!(kills.iter().all(|(_, kill)| kill.sources == [Source::Pod]));
 }
 
+/// Kubelet and runtime with different drivers: one of the two cgroups stays empty.
+#[test]
+fn of_two_cgroups_of_a_pod_the_one_with_its_containers_counts() {
+    for empty_first in [true, false] {
+        let mut bed = Bed::new();
+        let empty = Arc::new(Instance {
+            container_id: "emptyempty".to_owned(),
+            life: "empty".to_owned(),
+            cgroup_path: "/other/pod".to_owned(),
+            ..Instance::clone(&pod())
+        });
+        let mut both = [empty, pod()];
+        if !empty_first {
+            both.reverse();
+        }
+        let read = |bed: &mut Bed, at_ms, kills| {
+            for cgroup in &both {
+                let of = if cgroup.life == "pod" { kills } else { 0 };
+                bed.facts.pod_seen(cgroup, at_ms, &values(of, 0, of, 0));
+            }
+        };
+        for cgroup in &both {
+            bed.facts.pod_found(cgroup, Began::Born);
+        }
+        read(&mut bed, 1000, 0);
+        let first = run(&mut bed, 1, 1000);
+        for second in 2..30 {
+            read(&mut bed, second * 1000, i64::from(second > 3));
+            if second == 3 {
+                bed.facts.seen(&first, at(3500), &values(1, 0, 1, 0));
+                bed.facts.ended(&first, 3600);
+            }
+            bed.take(second * 1000);
+        }
+        let kills = bed.kills();
+        assert_eq!(kills.len(), 1, "{kills:?}");
+        assert_eq!(kills[0].0, first.container_id);
+        assert!(kills[0].1.sources.contains(&Source::Pod), "{kills:?}");
+    }
+}
+
 /// The pod's counter is counted from its first reading, a container's from its birth.
 #[test]
 fn a_kill_before_the_pods_first_reading_hides_no_later_one() {
