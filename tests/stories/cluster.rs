@@ -199,7 +199,7 @@ fn the_oom_kill_is_told(content: &Content, hog: &Value) {
     let fields = hog["metadata"]["managedFields"].as_array().expect("fields");
     let written_ms = fields
         .iter()
-        .filter(|field| field["subresource"] == "status")
+        .filter(|field| field["manager"] == "kubelet")
         .filter_map(|field| field["time"].as_str())
         .filter_map(|time| time.parse::<Timestamp>().ok())
         .map(Timestamp::as_millisecond)
@@ -313,7 +313,7 @@ fn names(pods: &Value) -> BTreeMap<String, Names> {
             .filter_map(|kind| status[kind].as_array())
             .flatten();
         for container in containers {
-            // A consolidator that was faster than the recorder found no directory to write to.
+            // One that was started again has rows of both its instances.
             let earlier = &container["lastState"]["terminated"]["containerID"];
             let ids = [&container["containerID"], earlier];
             let labels = metadata.get("labels").map(Value::to_string);
