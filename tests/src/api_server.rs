@@ -11,8 +11,11 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
+
+/// What an orderly end takes when nobody is waited for.
+const ORDERLY: Duration = Duration::from_secs(20);
 
 /// etcd and a kube-apiserver; dropping it ends them.
 #[derive(Debug)]
@@ -151,18 +154,29 @@ impl ApiServer {
         address
     }
 
-    /// Ends the first server in an orderly way; from then on the kubeconfig of `admin` is that
-    /// of the other one.
+    /// Ends the first server, in an orderly way if that takes no longer than it must: it waits for
+    /// open requests for up to a minute. From then on the kubeconfig of `admin` is that of the
+    /// other one.
     pub fn end_first(&self, other: SocketAddr) {
         let first = self.first();
-        if let Some(pid) = Pid::from_raw(first) {
-            must(kill_process(pid, Signal::TERM), "end the API server");
-        }
+        let signal = |signal| {
+            if let Some(pid) = Pid::from_raw(first) {
+                must(kill_process(pid, signal), "end the API server");
+            }
+        };
+        signal(Signal::TERM);
+        let asked = Instant::now();
+        let mut is_killed = false;
         let runs = || {
             let command = fs::read(process(first).join("cmdline"));
             command.is_ok_and(|command| !command.is_empty())
         };
-        crate::wait_for("the API server to end", || (!runs()).then_some(()));
+        crate::wait_for("the API server to end", || {
+            if asked.elapsed() > ORDERLY && runs() && !std::mem::replace(&mut is_killed, true) {
+                signal(Signal::KILL);
+            }
+            (!runs()).then_some(())
+        });
         let path = self.kubeconfig("admin");
         let text = must(fs::read_to_string(&path), "kubeconfig");
         let text = text.replace(&self.address().to_string(), &other.to_string());
