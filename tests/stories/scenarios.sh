@@ -44,6 +44,9 @@ wait $INTERRUPTED
 [ $? -eq 130 ] || fail 'not ended by Ctrl-C'
 folder > /dev/null 2>&1 && fail "left: $(folder)"
 wait $runs
+# Alone: the others would be its victims too.
+hrun ./fgm-lab scenario run noisy-neighbour --local --duration 45s > /host/noisy-neighbour.log 2>&1
+echo $? > /host/noisy-neighbour.rc
 
 # A tree without controllers, as a hybrid machine has it.
 rmdir "$POD" "$PODS" "$CG/kubepods.slice" "$CG/fgm-lab.slice" 2> /dev/null
@@ -53,6 +56,9 @@ done
 hrun ./fgm-lab scenario run crash-loop --local --duration 25s > /host/unlimited.log 2>&1
 echo $? > /host/unlimited.rc
 
+# A record that nobody can read hides no other run.
+mkdir $LAB/runs/rubbish
+echo rubbish > $LAB/runs/rubbish/run.json
 hrun ./fgm-lab scenario status > /host/status 2>&1
 leak=$(sed -n 's/^passed *\(memory-leak[^ ]*\).*/\1/p' /host/status)
 oom=$(sed -n 's/^passed *\(oom-kill[^ ]*\).*/\1/p' /host/status)

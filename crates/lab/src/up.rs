@@ -68,10 +68,10 @@ impl Up {
         let health = Arc::new(Health::new(config.interval));
         let mut recording = Recording::start(&config, Arc::clone(&health)).await?;
 
-        let url = place.link.clone();
+        // Others are told the page, and not the code that logs in.
         let up = UpFile {
             process: Process::own()?,
-            url: url.clone(),
+            url: place.url.clone(),
             data_dir: std::path::absolute(&data_dir)?,
             pods_dir: config.pods_dir.clone(),
             cgroup_root: config.cgroup_root.clone(),
@@ -83,9 +83,9 @@ impl Up {
         if let Some(notice) = health.notice() {
             say(&format!("note: {notice}"));
         }
-        say(&format!("open {url}   (Ctrl-C stops and seals)"));
+        say(&format!("open {}   (Ctrl-C stops and seals)", place.link));
         if self.open {
-            open_in_browser(&url);
+            open_in_browser(&place.link);
         }
 
         let (stop, stopped) = tokio::sync::watch::channel(false);

@@ -69,6 +69,8 @@ pub struct Place {
     pub listener: TcpListener,
     /// Who may ask.
     pub access: Access,
+    /// The page, as others may be told.
+    pub url: String,
     /// What a person opens: with the code that logs in, where that is asked for.
     pub link: String,
 }
@@ -108,11 +110,13 @@ impl Listen {
                 .context("the kernel gives no random numbers")?,
             token => Access::open(hosts, token),
         };
+        let url = format!("http://{shown}/");
         let link = access.login_link().unwrap_or_default();
         Ok(Place {
             listener,
             access,
-            link: format!("http://{shown}/{link}"),
+            link: format!("{url}{link}"),
+            url,
         })
     }
 }
@@ -154,6 +158,7 @@ mod tests {
         assert!(open_to_all.link.ends_with('/'));
         let by_login = open(&[all[0], all[1], "--token-file", file]).await.unwrap();
         assert!(by_login.link.contains("/login#"), "{}", by_login.link);
+        assert!(!by_login.url.contains("login"), "{}", by_login.url);
         let flags = [all[0], all[1], "--bearer-only", "--token-file", file];
         assert!(open(&flags).await.unwrap().link.ends_with('/'));
         let here = open(&["--listen", "127.0.0.1:0", "--token-file", file])

@@ -191,8 +191,9 @@ impl Facts {
     pub fn pod_ended(&mut self, instance: &Instance) {
         if let Some(group) = self.groups.get_mut(group_of(instance)) {
             group.dirty = true;
-            let mut pod = group.pod.as_mut();
-            if let Some(pod) = pod.take_if(|pod| pod.instance.life == instance.life) {
+            if let Some(pod) = &mut group.pod
+                && pod.instance.life == instance.life
+            {
                 pod.gone = true;
             }
         }

@@ -5,6 +5,7 @@ use super::book::Scenario;
 use super::cluster::Cluster;
 use crate::expect::{Observed, Verdict};
 use crate::state_dir::{self, Process};
+use crate::terminal::say;
 use anyhow::{Context, bail};
 use chrono::{DateTime, Utc};
 use fgm_store::reader::Reader;
@@ -133,9 +134,10 @@ impl Record {
         let mut all = Vec::new();
         for entry in entries {
             // A folder without a record is that of a run that never began.
-            all.extend(state_dir::read_json::<Self>(
-                &entry?.path().join("run.json"),
-            )?);
+            match state_dir::read_json::<Self>(&entry?.path().join("run.json")) {
+                Ok(record) => all.extend(record),
+                Err(error) => say(&format!("a run is left out: {error:#}")),
+            }
         }
         all.sort_by_key(|record| std::cmp::Reverse(record.started_ms));
         Ok(all)

@@ -137,6 +137,7 @@ impl Recording {
         fgm_service::listen::Place {
             listener: tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap(),
             access: fgm_service::access::Access::default(),
+            url: String::new(),
             link: String::new(),
         }
     }
