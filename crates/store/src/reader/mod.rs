@@ -53,7 +53,6 @@ pub use error::ReadError;
 pub use events::EventRow;
 pub use filter::Filter;
 pub use grid::{Grid, LADDER_MS};
-pub use quantile::Quantiles;
 pub use rank::{RankBy, RankQuery, Ranked, Ranking};
 pub use scan::Chunk;
 pub use series::SeriesData;

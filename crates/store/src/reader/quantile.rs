@@ -10,7 +10,7 @@ const SHIFT: u32 = 52 - 7;
 
 /// Values, exact at first, then binned.
 #[derive(Debug, Clone, Default)]
-pub struct Quantiles {
+pub(super) struct Quantiles {
     exact: Vec<f64>,
     /// Bins and how many values they hold, in the order of the values.
     bins: Vec<(i64, u64)>,
@@ -19,7 +19,7 @@ pub struct Quantiles {
 
 impl Quantiles {
     /// Counts values; NaN does not count.
-    pub fn add(&mut self, values: &[f64]) {
+    pub(super) fn add(&mut self, values: &[f64]) {
         for part in values.chunks(EXACT) {
             let before = self.exact.len();
             self.exact
@@ -54,7 +54,7 @@ impl Quantiles {
         reason = "a rank below the count"
     )]
     #[must_use]
-    pub fn at(&mut self, q: f64) -> Option<f64> {
+    pub(super) fn at(&mut self, q: f64) -> Option<f64> {
         let last = self.count.checked_sub(1)?;
         let rank = ((q * self.count as f64).ceil() as u64)
             .saturating_sub(1)
