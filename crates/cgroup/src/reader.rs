@@ -140,6 +140,18 @@ impl CgroupReader {
             ended: false,
             newly_absent: false,
         };
+        // First, so that "no process" says of the counters that they are the last ones.
+        let count = match &mut self.processes {
+            Some(list) => match list.read(&self.directory, pass.context) {
+                ListRead::Count(count) => count,
+                ListRead::Ended => {
+                    pass.ended = true;
+                    None
+                }
+            },
+            None => None,
+        };
+        values.set_u64(Metric::ProcessCount, count);
         let cpu_stat = usize::from(self.has_quota);
         pass.read(&mut self.cpu_stat, |bytes, layouts| {
             let layout = &mut layouts.cpu_stat[cpu_stat];
@@ -178,17 +190,6 @@ impl CgroupReader {
             values.set_u64(Metric::IoWriteOps, sums.write_ops);
         });
         self.limits.set(values);
-        let count = match &mut self.processes {
-            Some(list) if !pass.ended => match list.read(&self.directory, pass.context) {
-                ListRead::Count(count) => count,
-                ListRead::Ended => {
-                    pass.ended = true;
-                    None
-                }
-            },
-            _ => None,
-        };
-        values.set_u64(Metric::ProcessCount, count);
         pass.outcome()
     }
 

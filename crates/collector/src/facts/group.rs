@@ -344,7 +344,7 @@ fn may_have_died_unread(life: &Life, since_ms: i64, until_ms: i64) -> bool {
     let Some(gone) = life.gone else { return false };
     !life.held
         && life.unread.is_empty()
-        && life.processes != Some(0)
+        && !life.emptied
         && (gone.away || gone.time_ms >= since_ms)
         && life.read_ms.is_none_or(|read_ms| read_ms < until_ms)
 }

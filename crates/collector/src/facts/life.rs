@@ -99,7 +99,11 @@ pub(super) struct Life {
     pub(super) dirty: bool,
     pub(super) gone: Option<Gone>,
     pub(super) read_ms: Option<i64>,
-    pub(super) processes: Option<i64>,
+    /// Processes at the last reading.
+    processes: Option<i64>,
+    /// It had processes, and at a later reading none, so that its counters are the last ones.
+    /// A reading without any may also be one before the first.
+    pub(super) emptied: bool,
     pub(super) counter: OomCounter,
     /// A kill that its pod's counter told of, its own being unread.
     pub(super) unread: Vec<super::counter::Kill>,
@@ -158,6 +162,7 @@ impl Life {
             gone: None,
             read_ms,
             processes,
+            emptied: false,
             counter: OomCounter::new(baseline),
             unread: Vec::new(),
             recent,
@@ -200,7 +205,9 @@ impl Life {
             self.unread.retain(|kill| kill.ordinal >= counted);
         }
         self.read_ms = Some(at_ms);
-        self.processes = values.get(Metric::ProcessCount);
+        let processes = values.get(Metric::ProcessCount);
+        self.emptied = processes == Some(0) && (self.emptied || self.processes > Some(0));
+        self.processes = processes;
         if let Some(kill) = self.counter.kills.last_mut()
             && at_ms - kill.seen_ms <= SURVIVING_MS
             && self.processes.is_some()

@@ -128,7 +128,7 @@ fn slot(log: &mut Vec<(i64, Option<Told>)>, ordinal: i64) -> &mut Option<Told> {
 fn by_status(life: &Life, pod: Option<&PodTrack>) -> Option<Kill> {
     let status = life.status.as_ref()?;
     let gone = life.gone?;
-    if status.reason.as_deref() != Some("OOMKilled") || life.processes == Some(0) {
+    if status.reason.as_deref() != Some("OOMKilled") || life.emptied {
         return None;
     }
     let finished_ms = status.finished_at_ms.unwrap_or(status.observed_at_ms);

@@ -129,6 +129,23 @@ fn a_container_that_was_read_empty_did_not_die_unread() {
     assert_eq!(kills[0].0, killed.container_id);
 }
 
+/// Read between the making of its cgroup and its first process.
+#[test]
+fn a_container_that_was_read_before_its_first_process_may_die_unread() {
+    let mut bed = Bed::new();
+    bed.facts.pod_found(&pod(), Began::Born);
+    bed.facts.pod_seen(&pod(), 1000, &calm(0));
+    let killed = container(1);
+    bed.facts.found(&killed, 1200, Began::Born, false);
+    bed.facts.seen(&killed, at(1200), &values(0, 0, 0, 0));
+    bed.facts.ended(&killed, 1500);
+    bed.facts.pod_seen(&pod(), 2000, &values(1, 0, 1, 0));
+    bed.take(2000);
+    let kills = bed.kills();
+    assert_eq!(kills.len(), 1);
+    assert_eq!(kills[0].0, killed.container_id);
+}
+
 #[test]
 fn which_of_two_is_told_by_the_status_and_otherwise_it_is_the_pods() {
     for told in [true, false] {
