@@ -3,6 +3,7 @@
 /// The unsigned number at the start of `bytes` and its length.
 ///
 /// `None` where there is no digit, or where the number does not fit in 64 bits.
+#[inline]
 #[must_use]
 pub fn leading_u64(bytes: &[u8]) -> Option<(u64, usize)> {
     let mut value = 0_u64;
@@ -23,6 +24,7 @@ pub fn leading_u64(bytes: &[u8]) -> Option<(u64, usize)> {
 }
 
 /// The number that is all of `bytes`, but for a newline at the end.
+#[inline]
 #[must_use]
 pub fn only_u64(bytes: &[u8]) -> Option<u64> {
     let (value, length) = leading_u64(bytes)?;

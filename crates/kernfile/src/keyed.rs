@@ -20,7 +20,40 @@ pub struct KeyedLayout<const WANTED: usize> {
 #[derive(Debug, Clone, Copy)]
 struct Line {
     key_length: usize,
+    /// The key's first 16 bytes as a number, and which of them belong to it: most keys are not
+    /// longer, and two numbers are compared in less time than a call for two slices takes.
+    head: u128,
+    head_mask: u128,
     wanted: Option<usize>,
+}
+
+const HEAD: usize = size_of::<u128>();
+
+impl Line {
+    fn new(key: &[u8], wanted: Option<usize>) -> Self {
+        let mut head = [0; HEAD];
+        let mut mask = [0; HEAD];
+        for ((head, mask), &byte) in head.iter_mut().zip(&mut mask).zip(key) {
+            (*head, *mask) = (byte, u8::MAX);
+        }
+        Self {
+            key_length: key.len(),
+            head: u128::from_ne_bytes(head),
+            head_mask: u128::from_ne_bytes(mask),
+            wanted,
+        }
+    }
+
+    /// What follows its key, if the bytes begin with it.
+    fn strip<'bytes>(&self, key: &[u8], bytes: &'bytes [u8]) -> Option<&'bytes [u8]> {
+        match bytes.first_chunk::<HEAD>() {
+            Some(head) if self.key_length <= HEAD => {
+                let same = u128::from_ne_bytes(*head) & self.head_mask == self.head;
+                same.then(|| &bytes[self.key_length..])
+            }
+            _ => bytes.strip_prefix(key),
+        }
+    }
 }
 
 impl<const WANTED: usize> KeyedLayout<WANTED> {
@@ -49,7 +82,7 @@ impl<const WANTED: usize> KeyedLayout<WANTED> {
         let mut keys = self.keys.as_slice();
         for line in &self.lines {
             let (key, further_keys) = keys.split_at_checked(line.key_length)?;
-            let after_key = rest.strip_prefix(key)?;
+            let after_key = line.strip(key, rest)?;
             rest = match line.wanted {
                 Some(wanted) => {
                     let (value, after_value) = value_of(after_key)?;
@@ -83,7 +116,7 @@ impl<const WANTED: usize> KeyedLayout<WANTED> {
             {
                 values[wanted].get_or_insert(value);
             }
-            self.lines.push(Line { key_length, wanted });
+            self.lines.push(Line::new(key, wanted));
             self.keys.extend_from_slice(key);
             rest = after;
         }

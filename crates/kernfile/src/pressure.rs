@@ -4,6 +4,7 @@
 //! The averages are left out: rates over any window are made from the totals.
 
 use crate::digits::only_u64;
+use memchr::memchr;
 
 /// The totals of a pressure file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -19,7 +20,7 @@ pub struct PressureTotals {
 pub fn pressure_totals(bytes: &[u8]) -> PressureTotals {
     let mut totals = PressureTotals::default();
     let mut rest = bytes;
-    while let Some(end) = rest.iter().position(|&byte| byte == b'\n') {
+    while let Some(end) = memchr(b'\n', rest) {
         let line = &rest[..end];
         let slot = if line.starts_with(b"some ") {
             &mut totals.some_usec

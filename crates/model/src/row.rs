@@ -24,6 +24,7 @@ impl Default for Values {
 
 impl Values {
     /// The value, or `None` where the kernel did not say.
+    #[inline]
     #[must_use]
     pub const fn get(&self, metric: Metric) -> Option<i64> {
         if self.known & (1 << metric.index()) == 0 {
@@ -34,6 +35,7 @@ impl Values {
     }
 
     /// Sets or clears a value.
+    #[inline]
     pub const fn set(&mut self, metric: Metric, value: Option<i64>) {
         let bit = 1 << metric.index();
         match value {
@@ -49,6 +51,7 @@ impl Values {
     }
 
     /// Sets a value read as an unsigned kernel number; one beyond `i64::MAX` is unknown.
+    #[inline]
     pub fn set_u64(&mut self, metric: Metric, value: Option<u64>) {
         self.set(metric, value.and_then(|value| i64::try_from(value).ok()));
     }

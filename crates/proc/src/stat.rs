@@ -1,6 +1,7 @@
 //! `/proc/<pid>/stat`.
 
 use fgm_kernfile::leading_u64;
+use memchr::memrchr;
 
 /// What is taken from the line; the kernel's `proc_pid_stat(5)` gives the field numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,7 +22,7 @@ pub struct Stat {
 /// only its last `)` ends it, since no later field can hold one.
 #[must_use]
 pub fn parse(bytes: &[u8]) -> Option<Stat> {
-    let name_end = bytes.iter().rposition(|&byte| byte == b')')?;
+    let name_end = memrchr(b')', bytes)?;
     let fields = bytes[name_end + 1..].strip_prefix(b" ")?;
     let mut fields = Fields { rest: fields };
     // The state is field 3.

@@ -1,9 +1,19 @@
 //! `io.stat`: a line of `key=value` per block device, summed over the devices.
 
 use fgm_kernfile::leading_u64;
+use memchr::memchr_iter;
 
-/// What is summed, by the kernel's names.
-const KEYS: [&[u8]; 5] = [b"rbytes", b"wbytes", b"dbytes", b"rios", b"wios"];
+/// What is summed, by the kernel's names. A match compares words where a search would call.
+const fn place_of(key: &[u8]) -> Option<usize> {
+    match key {
+        b"rbytes" => Some(0),
+        b"wbytes" => Some(1),
+        b"dbytes" => Some(2),
+        b"rios" => Some(3),
+        b"wios" => Some(4),
+        _ => None,
+    }
+}
 
 /// Sums over the devices; `None` where no device has the key, or one's number is garbled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -35,16 +45,35 @@ pub fn sums(bytes: &[u8]) -> IoStat {
         };
     };
     let mut sums = [Sum::Missing; 5];
-    for token in lines.split(|&byte| byte == b' ' || byte == b'\n') {
-        let Some(equals) = token.iter().position(|&byte| byte == b'=') else {
+    let mut token_end = 0;
+    for equals in memchr_iter(b'=', lines) {
+        // A second one in a token is part of a value that is no number.
+        let Some(before) = lines.get(token_end..equals) else {
             continue;
         };
-        let (key, value) = token.split_at(equals);
-        if let Some(slot) = KEYS.iter().position(|known| *known == key) {
-            sums[slot].add(&value[1..]);
+        let value = &lines[equals + 1..];
+        let number = leading_u64(value);
+        let number = number.filter(|(_, length)| value.get(*length).is_none_or(|&b| is_between(b)));
+        token_end = equals
+            + 1
+            + match number {
+                Some((_, length)) => length,
+                None => {
+                    let end = value.iter().position(|&byte| is_between(byte));
+                    end.unwrap_or(value.len())
+                }
+            };
+        let key_at = before.iter().rposition(|&byte| is_between(byte));
+        let key = &before[key_at.map_or(0, |space| space + 1)..];
+        if let Some(place) = place_of(key) {
+            sums[place].add(number.map(|(number, _)| number));
         }
     }
     named(sums.map(Sum::value))
+}
+
+const fn is_between(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\n')
 }
 
 const fn named([read, write, discard, reads, writes]: [Option<u64>; 5]) -> IoStat {
@@ -65,15 +94,12 @@ enum Sum {
 }
 
 impl Sum {
-    fn add(&mut self, digits: &[u8]) {
-        let added = match leading_u64(digits) {
-            Some((value, length)) if length == digits.len() => match *self {
-                Self::Missing => Some(value),
-                Self::Known(sum) => sum.checked_add(value),
-                Self::Garbled => None,
-            },
-            _ => None,
-        };
+    fn add(&mut self, number: Option<u64>) {
+        let added = number.and_then(|number| match *self {
+            Self::Missing => Some(number),
+            Self::Known(sum) => sum.checked_add(number),
+            Self::Garbled => None,
+        });
         *self = added.map_or(Self::Garbled, Self::Known);
     }
 

@@ -177,7 +177,10 @@ impl Life {
 
     /// Whether that is its instance.
     pub(super) fn is(&self, instance: &Instance) -> bool {
-        self.instance.life == instance.life && self.instance.container_id == instance.container_id
+        // Asked at each reading, nearly always with the very same.
+        std::ptr::eq(&raw const *self.instance, instance)
+            || (self.instance.life == instance.life
+                && self.instance.container_id == instance.container_id)
     }
 
     /// A spell of throttling goes on that an earlier recorder told of.
