@@ -65,6 +65,7 @@ impl Nodes {
                     .await
                     .map_err(|_| Away::Silent)??
             }
+            Reach::Away(why) => return Err(Away::Unreachable(why.clone())),
         };
         Ok(answer)
     }
@@ -98,13 +99,14 @@ impl Nodes {
         Ok(Response::<reqwest::Body>::from(answer).map(Body::new))
     }
 
-    /// What all nodes say to a question, each as JSON or as the reason why not; in their order.
+    /// What these nodes say to a question, each as JSON or as the reason why not; in their order.
     pub(crate) async fn ask_all(
         &self,
+        nodes: &[Node],
         path: impl Fn(&Node) -> Option<String>,
     ) -> Vec<Option<Result<Value, String>>> {
         let mut questions = Vec::new();
-        for node in &self.list {
+        for node in nodes {
             let path = path(node);
             questions.push(async move { Some(self.json(node, path?).await) });
         }

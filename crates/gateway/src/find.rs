@@ -43,14 +43,15 @@ pub(crate) async fn find(
         return Err(Problem::bad_request("q is too long", "search for less"));
     }
     let path = format!("/api/v1/find?q={}", encode(&asked.q));
-    let answers = nodes.ask_all(|_| Some(path.clone())).await;
+    let now = nodes.now();
+    let answers = nodes.ask_all(&now, |_| Some(path.clone())).await;
     let mut found = Found {
         containers: Vec::new(),
         matched: 0,
         failed: Vec::new(),
     };
     let mut lists = Vec::new();
-    for (node, answer) in nodes.list.iter().zip(answers) {
+    for (node, answer) in now.iter().zip(answers) {
         match answer {
             Some(Ok(answer)) => {
                 found.matched += answer.get("matched").and_then(Value::as_u64).unwrap_or(0);

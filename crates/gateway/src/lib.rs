@@ -16,9 +16,10 @@ mod find;
 mod list;
 mod list_page;
 mod node;
+pub mod pods;
 mod proxy;
 
-pub use node::{Node, Peer};
+pub use node::{Node, NodeList, Peer};
 
 use axum::Router;
 use axum::extract::{Path, State};
@@ -33,8 +34,8 @@ use std::sync::Arc;
 /// The nodes of one origin. `token` is given to each peer.
 ///
 /// # Errors
-/// When two nodes have one name, or no client can be made.
-pub fn router(nodes: Vec<Node>, token: Option<Arc<Token>>) -> anyhow::Result<Router> {
+/// When no client can be made.
+pub fn router(nodes: NodeList, token: Option<Arc<Token>>) -> anyhow::Result<Router> {
     let nodes = Nodes::new(nodes, token)?;
     Ok(Router::new()
         .route("/", get(home))

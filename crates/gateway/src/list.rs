@@ -1,6 +1,6 @@
 //! `/api/v1/nodes`: who is there, and how fresh its data are.
 
-use crate::node::{Nodes, Reach};
+use crate::node::{Node, Nodes, Reach};
 use axum::Json;
 use axum::extract::State;
 use axum::http::header;
@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 #[derive(Debug, Serialize)]
-pub(crate) struct NodeList {
+pub(crate) struct Answer {
     pub(crate) nodes: Vec<Item>,
 }
 
@@ -38,14 +38,16 @@ pub(crate) struct Item {
 /// `GET /api/v1/nodes`
 pub(crate) async fn list(State(nodes): State<Arc<Nodes>>) -> impl IntoResponse {
     let fresh = [(header::CACHE_CONTROL, "no-cache")];
-    (fresh, Json(of(&nodes).await))
+    (fresh, Json(of(&nodes, &nodes.now()).await))
 }
 
-pub(crate) async fn of(nodes: &Nodes) -> NodeList {
-    let answers = nodes.ask_all(|_| Some("/api/v1/meta".to_owned())).await;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    let now_ms = now.map_or(0, |now| i64::try_from(now.as_millis()).unwrap_or(i64::MAX));
-    let items = nodes.list.iter().zip(answers).map(|(node, answer)| {
+pub(crate) async fn of(nodes: &Nodes, now: &[Node]) -> Answer {
+    let answers = nodes
+        .ask_all(now, |_| Some("/api/v1/meta".to_owned()))
+        .await;
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    let now_ms = since.map_or(0, |now| i64::try_from(now.as_millis()).unwrap_or(i64::MAX));
+    let items = now.iter().zip(answers).map(|(node, answer)| {
         let answer = answer.unwrap_or_else(|| Err(String::new()));
         let meta = answer.as_ref().ok();
         let text = |key: &str| {
@@ -67,7 +69,7 @@ pub(crate) async fn of(nodes: &Nodes) -> NodeList {
             reason: answer.err(),
         }
     });
-    NodeList {
+    Answer {
         nodes: items.collect(),
     }
 }

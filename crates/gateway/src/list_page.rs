@@ -31,10 +31,11 @@ const HEAD: &str = include_str!("nodes.html");
 
 /// `GET /nodes`
 pub(crate) async fn page(State(nodes): State<Arc<Nodes>>) -> Response {
-    let list = list::of(&nodes).await.nodes;
+    let now = nodes.now();
+    let list = list::of(&nodes, &now).await.nodes;
     let mut offenders = Vec::new();
     for (metric, ..) in QUESTIONS {
-        let answers = nodes.ask_all(|node| {
+        let answers = nodes.ask_all(&now, |node| {
             let item = list.iter().find(|item| item.name == node.name)?;
             let last = item.last_ms.filter(|_| item.up)?;
             let start = (last - RECENT_MS).max(0);

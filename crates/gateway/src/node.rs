@@ -8,6 +8,7 @@ use reqwest::{Client, Url, redirect};
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::watch;
 
 /// A node that is switched off does not even refuse.
 const CONNECT_TIME: Duration = Duration::from_secs(3);
@@ -70,6 +71,8 @@ pub(crate) enum Reach {
     Own(Router),
     /// Over the network.
     Peer(Url),
+    /// Not at all, and why.
+    Away(String),
 }
 
 impl Node {
@@ -84,6 +87,18 @@ impl Node {
             reach: Reach::Own(site),
         })
     }
+
+    /// A node of which is known that nothing answers there, and why.
+    ///
+    /// # Errors
+    /// When the name is none.
+    pub fn away(name: &str, reason: String) -> Result<Self, String> {
+        check_name(name)?;
+        Ok(Self {
+            name: name.to_owned(),
+            reach: Reach::Away(reason),
+        })
+    }
 }
 
 impl From<Peer> for Node {
@@ -95,24 +110,48 @@ impl From<Peer> for Node {
     }
 }
 
-/// All nodes.
-#[derive(Debug)]
-pub(crate) struct Nodes {
-    pub(crate) list: Vec<Node>,
-    pub(crate) client: Client,
-    pub(crate) token: Option<Arc<Token>>,
-}
+/// Which nodes there are, by their names; clones tell the same.
+#[derive(Debug, Clone)]
+pub struct NodeList(watch::Receiver<Arc<[Node]>>);
 
-impl Nodes {
-    pub(crate) fn new(mut list: Vec<Node>, token: Option<Arc<Token>>) -> anyhow::Result<Self> {
-        list.sort_by(|a, b| a.name.cmp(&b.name));
-        let mut pairs = list.iter().zip(list.iter().skip(1));
+impl NodeList {
+    /// These, for ever.
+    ///
+    /// # Errors
+    /// When two have one name.
+    pub fn fixed(mut nodes: Vec<Node>) -> anyhow::Result<Self> {
+        nodes.sort_by(|a, b| a.name.cmp(&b.name));
+        let mut pairs = nodes.iter().zip(nodes.iter().skip(1));
         if let Some((node, _)) = pairs.find(|(a, b)| a.name == b.name) {
             bail!(
                 "two nodes are called {}: each needs a name of its own",
                 node.name
             );
         }
+        Ok(Self(watch::channel(nodes.into()).1))
+    }
+
+    /// Those that were told last.
+    #[must_use]
+    pub const fn told(nodes: watch::Receiver<Arc<[Node]>>) -> Self {
+        Self(nodes)
+    }
+
+    pub(crate) fn now(&self) -> Arc<[Node]> {
+        Arc::clone(&self.0.borrow())
+    }
+}
+
+/// All nodes, and how they are asked.
+#[derive(Debug)]
+pub(crate) struct Nodes {
+    list: NodeList,
+    pub(crate) client: Client,
+    pub(crate) token: Option<Arc<Token>>,
+}
+
+impl Nodes {
+    pub(crate) fn new(list: NodeList, token: Option<Arc<Token>>) -> anyhow::Result<Self> {
         // Whoever was first has installed the same one.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = Client::builder()
@@ -129,16 +168,19 @@ impl Nodes {
         })
     }
 
-    pub(crate) fn own(&self) -> Option<&Node> {
-        let mut nodes = self.list.iter();
-        nodes.find(|node| matches!(node.reach, Reach::Own(_)))
+    pub(crate) fn now(&self) -> Arc<[Node]> {
+        self.list.now()
     }
 
-    pub(crate) fn get(&self, name: &str) -> Result<&Node, Problem> {
-        let mut nodes = self.list.iter();
-        nodes
-            .find(|node| node.name == name)
-            .ok_or_else(|| Problem::not_found_here("no node has this name: /nodes lists them"))
+    pub(crate) fn own(&self) -> Option<Node> {
+        let is_own = |node: &&Node| matches!(node.reach, Reach::Own(_));
+        self.now().iter().find(is_own).cloned()
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Result<Node, Problem> {
+        let named = |node: &&Node| node.name == name;
+        let found = self.now().iter().find(named).cloned();
+        found.ok_or_else(|| Problem::not_found_here("no node has this name: /nodes lists them"))
     }
 }
 
@@ -173,8 +215,8 @@ mod tests {
     #[test]
     fn names_are_given_once() {
         let node = || Node::own("a", Router::new()).unwrap();
-        assert!(Nodes::new(vec![node()], None).is_ok());
-        let error = Nodes::new(vec![node(), node()], None).unwrap_err();
+        assert!(NodeList::fixed(vec![node()]).is_ok());
+        let error = NodeList::fixed(vec![node(), node()]).unwrap_err();
         assert!(error.to_string().contains("two nodes are called a"));
         assert!(Node::own("a b", Router::new()).is_err());
     }

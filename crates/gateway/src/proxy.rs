@@ -67,7 +67,7 @@ pub(crate) async fn pass(
         Some(query) => format!("/{rest}?{query}"),
         None => format!("/{rest}"),
     };
-    to(&nodes, node, path, request).await
+    to(&nodes, &node, path, request).await
 }
 
 /// What the own node says of the whole program.
@@ -79,7 +79,7 @@ pub(crate) async fn own(
         return Ok("ok\n".into_response());
     };
     let path = request.uri().path().to_owned();
-    to(&nodes, node, path, request).await
+    to(&nodes, &node, path, request).await
 }
 
 async fn to(

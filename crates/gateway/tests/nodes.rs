@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, put};
 use axum::{Json, Router};
-use fgm_gateway::{Node, Peer};
+use fgm_gateway::{Node, NodeList, Peer};
 use fgm_service::token::Token;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -106,7 +106,7 @@ async fn gateway(token: Option<Arc<Token>>) -> Router {
         peer("below", &format!("{}/ui/", serve(below).await)),
         peer("gone", &nobody().await),
     ];
-    fgm_gateway::router(nodes, token).unwrap()
+    fgm_gateway::router(NodeList::fixed(nodes).unwrap(), token).unwrap()
 }
 
 async fn ask(site: &Router, request: Request) -> (StatusCode, HeaderMap, String) {

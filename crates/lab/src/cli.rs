@@ -1,7 +1,7 @@
 //! The commands of `fgm-lab` and their flags.
 
 use crate::cluster::Cluster;
-use crate::{inspect, scenario, sql, up};
+use crate::{inspect, scenario, sql, up, viewer};
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -22,6 +22,8 @@ enum Command {
     /// Run Fine-Grained Monitor on every node of a cluster of its own, made by kind
     #[command(subcommand)]
     Cluster(Cluster),
+    /// Show all nodes of a cluster in the browser, through port-forwards
+    Viewer(viewer::Viewer),
     /// Run experiments that fail in one known way, with a verdict on what was recorded of them
     #[command(subcommand)]
     Scenario(scenario::Command),
@@ -54,6 +56,7 @@ impl Cli {
         match self.command {
             Command::Up(up) => up.run()?,
             Command::Cluster(cluster) => cluster.run()?,
+            Command::Viewer(viewer) => viewer.run()?,
             Command::Scenario(command) => return command.run(),
             Command::Inspect { path } => inspect::run(&path)?,
             Command::Sql { dir } => sql::run(dir)?,
@@ -74,7 +77,7 @@ mod tests {
     fn help() {
         let mut command = Cli::command();
         insta::assert_snapshot!("help", command.render_long_help());
-        for name in ["up", "scenario", "inspect", "sql"] {
+        for name in ["up", "viewer", "scenario", "inspect", "sql"] {
             let sub = command.find_subcommand_mut(name).expect("a command");
             insta::assert_snapshot!(format!("help_{name}"), sub.render_long_help());
         }

@@ -1,8 +1,8 @@
-//! The lab on this machine: record and look (`up`), the same in a cluster (`cluster`), run scenarios
-//! and judge what was seen of them (`scenario`), look into what was recorded (`inspect`, `sql`), and
-//! generate data with known truth
-//! (`generate-bench-data`).
+//! The lab on this machine: record and look (`up`), the same in a cluster (`cluster`, `viewer`), run
+//! scenarios and judge what was seen of them (`scenario`), look into what was recorded (`inspect`,
+//! `sql`), and generate data with known truth (`generate-bench-data`).
 
+mod api_server;
 pub mod bench_data;
 pub mod cli;
 mod cluster;
@@ -13,3 +13,4 @@ mod sql;
 mod state_dir;
 mod terminal;
 mod up;
+mod viewer;

@@ -1,7 +1,7 @@
 //! `fgm-lab up`: recorder, viewer and consolidator in one process on this machine, no cluster.
 
 use crate::state_dir::{Process, UpFile};
-use crate::terminal::say;
+use crate::terminal::{open_in_browser, say};
 use anyhow::Context;
 use clap::Args;
 use fgm_collector::config::{Config, Scope};
@@ -14,7 +14,6 @@ use fgm_service::listen::Listen;
 use fgm_viewer::AppState;
 use rustix::process::{Signal, set_parent_process_death_signal};
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -149,21 +148,4 @@ fn own_pods_dir() -> Option<PathBuf> {
     let dir = crate::state_dir::path().ok()?.join("pods");
     std::fs::create_dir_all(&dir).ok()?;
     Some(dir)
-}
-
-fn open_in_browser(url: &str) {
-    let opener = if cfg!(target_os = "macos") {
-        "open"
-    } else {
-        "xdg-open"
-    };
-    let started = Command::new(opener)
-        .arg(url)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn();
-    if let Err(error) = started {
-        say(&format!("cannot open a browser by {opener}: {error}"));
-    }
 }

@@ -1,7 +1,7 @@
 //! `fgm-viewer`: shows what `fgm` recorded, in a browser.
 
 use clap::Parser;
-use fgm_gateway::{Node, Peer};
+use fgm_gateway::{Node, NodeList, Peer};
 use fgm_service::listen::Listen;
 use fgm_service::{flags, log, signal};
 use fgm_viewer::AppState;
@@ -61,7 +61,8 @@ async fn run(args: Args) -> anyhow::Result<()> {
         let own = Node::own(&own_name(&state), site).map_err(anyhow::Error::msg)?;
         let peers = args.peer.into_iter().map(Node::from);
         let token = place.access.token().cloned();
-        fgm_gateway::router(std::iter::once(own).chain(peers).collect(), token)?
+        let nodes = NodeList::fixed(std::iter::once(own).chain(peers).collect())?;
+        fgm_gateway::router(nodes, token)?
     };
     fgm_viewer::serve_site(place, site, &state, signal::stop_signal()).await;
     Ok(())

@@ -18,13 +18,13 @@ use tools::{Kind, Kubectl};
 const CLUSTER: &str = "fgm";
 
 /// Where everything of ours is, as in `kind/base/namespace.yaml`.
-const NAMESPACE: &str = "fine-grained-monitor";
+pub(crate) const NAMESPACE: &str = "fine-grained-monitor";
 
 /// The recorders.
 const DAEMON_SET: &str = "daemonset/fgm";
 
 /// The bearer token of the viewers.
-const TOKEN_SECRET: &str = "fgm-token";
+pub(crate) const TOKEN_SECRET: &str = "fgm-token";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Cluster {

@@ -7,14 +7,14 @@ use super::book::Scenario;
 use super::manifest::Manifest;
 use super::now_ms;
 use super::record::{Place, Record};
-use crate::state_dir::{self, Process};
+use crate::api_server;
+use crate::state_dir::Process;
 use anyhow::{Context, bail, ensure};
 use chrono::Utc;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Namespace, Pod, Service};
 use kube::api::{DeleteParams, ListParams, LogParams, PostParams};
-use kube::config::{KubeConfigOptions, Kubeconfig};
-use kube::{Api, Client, Config};
+use kube::{Api, Client};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -23,8 +23,6 @@ use tokio::runtime::Runtime;
 
 const POLL: Duration = Duration::from_millis(500);
 const PATIENCE: Duration = Duration::from_secs(240);
-const NO_CLUSTER: &str = "nix run .#deploy makes one; --context NAME takes another of your own; \
-                          --local runs it on this machine without a cluster";
 
 /// A pod of which every container has started once.
 struct Started {
@@ -80,17 +78,8 @@ impl Cluster {
     /// # Errors
     /// There is none, and what to do.
     pub(crate) fn find(context: Option<&str>) -> anyhow::Result<Self> {
-        let kubeconfig = match context {
-            Some(_) => None,
-            None => {
-                let own = state_dir::path()?.join("kubeconfig");
-                ensure!(
-                    own.is_file(),
-                    "there is no cluster of the lab: {NO_CLUSTER}"
-                );
-                Some(own)
-            }
-        };
+        let kubeconfig = api_server::own_kubeconfig(context)
+            .context("--local runs it on this machine without a cluster")?;
         Self::open(kubeconfig, context.map(str::to_owned))
     }
 
@@ -110,19 +99,8 @@ impl Cluster {
             .enable_all()
             .build()
             .context("cannot start the runtime")?;
-        let options = KubeConfigOptions {
-            context: context.clone(),
-            ..KubeConfigOptions::default()
-        };
-        let config = match &kubeconfig {
-            Some(file) => Kubeconfig::read_from(file),
-            None => Kubeconfig::read(),
-        };
-        let config = config.with_context(|| format!("cannot read the kubeconfig: {NO_CLUSTER}"))?;
-        let client = runtime.block_on(async {
-            let config = Config::from_custom_kubeconfig(config, &options).await?;
-            anyhow::Ok(Client::try_from(config)?)
-        })?;
+        let client = api_server::client(kubeconfig.as_deref(), context.as_deref());
+        let client = runtime.block_on(client)?;
         Ok(Self {
             runtime,
             client,
