@@ -14,45 +14,42 @@
         system:
         let
           pkgs = nixpkgs.legacyPackages.${system};
+          sources = import ./nix/sources.nix { inherit lib; root = ./.; };
           # What is a set of packages is imported: callPackage would add `override` to it.
-          call = lib.callPackageWith (pkgs // it);
-          it = {
-            sources = import ./nix/sources.nix { inherit lib; root = ./.; };
-            web = call ./nix/web.nix { };
-            inherit (call ./nix/package.nix { }) checkedDependencies tested workspace;
-            images = import ./nix/images.nix {
-              inherit (pkgs) lib dockerTools;
-              inherit (it) workspace;
-              revision = self.rev or self.dirtyRev or "unknown";
+          call = lib.callPackageWith (pkgs // { inherit sources web; });
+          web = call ./nix/web.nix { };
+          rust = call ./nix/package.nix { };
+          # What is made of the programs.
+          lab =
+            workspace: revision:
+            let
+              built = import ./nix/images.nix { inherit (pkgs) lib dockerTools linkFarm; inherit workspace revision; };
+              shared = { inherit (pkgs) writeShellApplication kind gnutar; inherit (built) archives; inherit workspace; };
+            in
+            {
+              inherit workspace;
+              inherit (built) images;
+              manifests = call ./nix/manifests.nix { inherit (built) images; };
+              apps =
+                import ./nix/cluster.nix (shared // { inherit (pkgs) kubectl kustomize; inherit sources; })
+                // import ./nix/scenarios.nix (shared // { inherit lib; folder = ./scenarios; });
             };
-            manifests = call ./nix/manifests.nix { };
-            cluster = import ./nix/cluster.nix {
-              inherit (pkgs) lib writeShellApplication linkFarm kind kubectl kustomize gnutar;
-              inherit (it) sources workspace images;
-            };
-            scenarios = import ./nix/scenarios.nix {
-              inherit (pkgs) lib writeShellApplication kubectl;
-              inherit (it) workspace;
-              folder = ./scenarios;
-            };
-            checks = import ./nix/checks.nix {
-              inherit (pkgs) lib stdenv runCommand cargo-deny clippy curl rustfmt shellcheck;
-              inherit (it) sources web checkedDependencies tested workspace images manifests apps;
-            };
-            apps = it.cluster // it.scenarios;
-            shell = call ./nix/shell.nix { };
-          };
         in
-        it;
+        lab rust.optimised.workspace (self.rev or self.dirtyRev or "unknown") // {
+          inherit web;
+          shell = call ./nix/shell.nix { };
+          checks = import ./nix/checks.nix {
+            inherit (pkgs) lib runCommand cargo-deny clippy curl rustfmt shellcheck;
+            inherit sources web;
+            rust = rust.checked;
+            lab = lab rust.checked.workspace "none";
+          };
+        };
       each = f: lib.genAttrs systems (system: f (parts system));
     in
     {
       packages = each (it: { inherit (it) web manifests; default = it.workspace; } // it.workspace.binaries // it.images);
-      apps = each (it: lib.mapAttrs (_: script: {
-        type = "app";
-        program = lib.getExe script;
-        meta.description = script.meta.description;
-      }) it.apps);
+      apps = each (it: lib.mapAttrs (_: script: { type = "app"; program = lib.getExe script; meta.description = script.meta.description; }) it.apps);
       checks = each (it: it.checks);
       devShells = each (it: { default = it.shell; });
       formatter = lib.genAttrs systems (system: nixpkgs.legacyPackages.${system}.nixfmt);

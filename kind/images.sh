@@ -6,7 +6,7 @@
 set -euo pipefail
 export LC_ALL=C
 
-programs=(fgm fgm-viewer fgm-consolidator)
+programs=(fgm fgm-viewer fgm-consolidator fgm-workload)
 
 if [ $# -lt 1 ] || [ $# -gt 2 ]; then
     sed -n '2,5s/^# \{0,1\}//p' "$0" >&2

@@ -1,34 +1,45 @@
 # `nix flake check`: tests, lints, and the built things tried in the sandbox. Each is keyed by what
-# it reads: a change of the documents rebuilds none, one of the page or of kind/ no compilation
-# of the dependencies.
-{ lib, stdenv, runCommand, cargo-deny, clippy, curl, rustfmt, shellcheck, sources, web, checkedDependencies, tested, workspace, images, manifests, apps }:
+# it reads: a change of the documents rebuilds none, one of the page or of kind/ no Rust but the
+# programs that show the page.
+{ lib, runCommand, cargo-deny, clippy, curl, rustfmt, shellcheck, sources, web, rust, lab }:
 let
-  # The workspace's derivation with another command instead of build, tests and install.
+  # The workspace's derivation with another command instead of build and install.
   cargo =
     name: change:
-    tested.overrideAttrs (
+    rust.package.overrideAttrs (
       old:
       {
         pname = "fgm-${name}";
-        doCheck = false;
         installPhase = "touch $out";
-        meta = old.meta // { description = "${name} is content with the workspace"; };
+        meta = removeAttrs old.meta [ "mainProgram" ] // { description = "${name} is content with the workspace"; };
       }
       // change old
     );
+
+  # Also keeps the one story that is told again, of the manifests that are rendered here.
+  tested = cargo "tested" (old: {
+    cargoBuildFlags = [ "--workspace" "--bins" "--tests" "--examples" ];
+    cargoTestFlags = [ "--workspace" ];
+    doCheck = true;
+    preCheck = "export HOME=$TMPDIR";
+    installPhase = ''
+      runHook preInstall
+      mkdir -p $out/libexec
+      find ${rust.folder}/deps -name 'manifests-*' -executable -exec install -m755 {} $out/libexec/manifests \;
+      runHook postInstall
+    '';
+    meta = removeAttrs old.meta [ "mainProgram" ] // { description = "The workspace's tests have passed"; };
+  });
 in
 {
-  inherit tested web manifests;
+  inherit web tested;
+  inherit (lab) manifests;
 
   clippy = cargo "clippy" (old: {
     nativeBuildInputs = old.nativeBuildInputs ++ [ clippy ];
-    preBuild = ''
-      tar -xf ${checkedDependencies}/target.tar
-      find crates tests -name '*.rs' -exec touch {} +
-    '';
     buildPhase = ''
       runHook preBuild
-      cargo clippy --offline --profile release --target ${stdenv.hostPlatform.rust.rustcTarget} --workspace --all-targets -- -D warnings
+      cargo clippy --offline --target ${rust.target} --workspace --all-targets -- -D warnings
       runHook postBuild
     '';
   });
@@ -42,21 +53,22 @@ in
   deny = cargo "deny" (old: {
     src = sources.deny;
     nativeBuildInputs = old.nativeBuildInputs ++ [ cargo-deny ];
+    preBuild = "";
     buildPhase = "cargo deny --offline --log-level error check bans licenses sources";
   });
 
   # The rendered manifests, by the story that knows what they may grant.
-  manifests-grant-no-more = cargo "manifests" (old: {
-    nativeBuildInputs = [ ];
-    configurePhase = "true";
-    buildPhase = ''
-      cp -r ${sources.kind} kind
-      mkdir -p programs/deps
-      cp ${tested}/libexec/manifests programs/deps/
-      ln -s ${workspace}/bin/* programs/
-      INSTA_WORKSPACE_ROOT=$PWD FGM_MANIFESTS=${manifests} FGM_REQUIRE_ALL=1 programs/deps/manifests
-    '';
-  });
+  manifests-grant-no-more = runCommand "fgm-manifests-grant-no-more" { } ''
+    cp -r ${sources.rust} source
+    chmod u+w source
+    cp -r ${sources.kind} source/kind
+    cd source
+    mkdir -p programs/deps
+    cp ${tested}/libexec/manifests programs/deps/
+    ln -s ${lab.workspace}/bin/* programs/
+    INSTA_UPDATE=no INSTA_WORKSPACE_ROOT=$PWD FGM_MANIFESTS=${lab.manifests} FGM_REQUIRE_ALL=1 programs/deps/manifests
+    touch $out
+  '';
 
   scripts = runCommand "fgm-scripts" { nativeBuildInputs = [ shellcheck ]; } ''
     shellcheck ${sources.kind}/images.sh
@@ -64,9 +76,9 @@ in
   '';
 
   # Recorder, consolidator and viewer over loopback, on a cgroup tree of plain files.
-  end-to-end = runCommand "fgm-end-to-end" { nativeBuildInputs = [ curl workspace ]; } (
+  end-to-end = runCommand "fgm-end-to-end" { nativeBuildInputs = [ curl lab.workspace ]; } (
     builtins.readFile ./end-to-end.sh + "touch $out"
   );
 }
-// lib.mapAttrs' (name: lib.nameValuePair "app-${name}") apps
-// images
+// lib.mapAttrs' (name: lib.nameValuePair "app-${name}") lab.apps
+// lab.images

@@ -1,10 +1,7 @@
 # The apps around the cluster and this machine: `fgm-lab` with its tools on PATH, and this build's
 # images and manifests. docker or podman are the user's own.
-{ lib, writeShellApplication, linkFarm, kind, kubectl, kustomize, gnutar, sources, workspace, images }:
+{ writeShellApplication, kind, kubectl, kustomize, gnutar, sources, workspace, archives }:
 let
-  archives = linkFarm "fgm-images" (
-    lib.mapAttrs' (name: image: lib.nameValuePair "${lib.removePrefix "image-" name}.tar" image) images
-  );
   app =
     name: command: description:
     writeShellApplication {

@@ -1,6 +1,6 @@
-# One image per program of the cluster. No tag is given: dockerTools makes one from what the image
-# is made of, and the manifests take it from the archive.
-{ lib, dockerTools, workspace, revision }:
+# One image per program of the cluster, and the folder of their archives. No tag is given:
+# dockerTools makes one from what the image is made of, and all who name it take it from the archive.
+{ lib, dockerTools, linkFarm, workspace, revision }:
 let
   image =
     name:
@@ -19,7 +19,10 @@ let
       };
       meta.description = "Image of ${name}, for `kind load image-archive` and `docker load`";
     };
+  # The last is what the pods of scenarios run.
+  programs = lib.genAttrs [ "fgm" "fgm-viewer" "fgm-consolidator" "fgm-workload" ] image;
 in
-lib.mapAttrs' (name: lib.nameValuePair "image-${name}") (
-  lib.genAttrs [ "fgm" "fgm-viewer" "fgm-consolidator" ] image
-)
+{
+  images = lib.mapAttrs' (name: lib.nameValuePair "image-${name}") programs;
+  archives = linkFarm "fgm-images" (lib.mapAttrs' (name: lib.nameValuePair "${name}.tar") programs);
+}

@@ -1,6 +1,6 @@
-# The Cargo workspace, compiled and tested once, and its programs. Three steps, each of which goes
-# on in the target directory of the one before, so that a change compiles no more than it must:
-# `dependencies` knows no source of ours, `tested` has a stub of the page, `workspace` the page.
+# The Cargo workspace and its programs, each after its dependencies: those know no source of ours,
+# and stay when one changes. There are two of all: `optimised` is what a person runs; `checked` is
+# compiled in a quarter of the time, for the checks, which must not cost a wait.
 { lib, stdenv, rustPlatform, runCommand, writeText, sources, web }:
 let
   programs = {
@@ -12,108 +12,87 @@ let
     generate-bench-data = "Hours of a node's life with known truth";
   };
 
-  target = stdenv.hostPlatform.rust.rustcTarget;
+  # buildType: nixpkgs' word for cargo's profile. With the tests' dependencies, or without: what is
+  # compiled together decides on the dependencies' features, so that it is the same in all steps.
+  build =
+    { buildType, withTests }:
+    let
+      target = stdenv.hostPlatform.rust.rustcTarget;
+      folder = "target/${target}/${buildType}";
 
-  # An archive keeps the times by which cargo tells what is fresh.
-  keepTarget = ''
-    mkdir -p $out
-    tar -cf $out/target.tar target
-  '';
+      package = rustPlatform.buildRustPackage {
+        pname = "fgm";
+        version = (lib.importTOML ../Cargo.toml).workspace.package.version;
+        src = sources.rust;
+        cargoLock.lockFile = ../Cargo.lock;
+        # It would compile the workspace in another way than cargo does for the tests.
+        auditable = false;
+        inherit buildType;
+        # One test is enough to bring in the dependencies of all.
+        cargoBuildFlags = [ "--workspace" "--bins" ] ++ lib.optionals withTests [ "--test" "manifests" ];
+        # Sources in the store are as old as can be: these are newer than their empty forerunners.
+        preBuild = ''
+          tar -xf ${dependencies}/target.tar
+          find crates tests -name '*.rs' -exec touch {} +
+        '';
+        doCheck = false;
+        env = {
+          # Nobody takes a debugger to these programs, and without it they link in half the time.
+          CARGO_PROFILE_DEV_DEBUG = "false";
+          FGM_WEB = "stub";
+          INSTA_UPDATE = "no";
+          PROPTEST_RNG_SEED = "1";
+          PROPTEST_DISABLE_FAILURE_PERSISTENCE = "true";
+        };
+        meta = {
+          description = "All programs of Fine-Grained Monitor";
+          license = lib.licenses.asl20;
+          platforms = lib.platforms.linux;
+          mainProgram = "fgm-lab";
+        };
+      };
 
-  tested = rustPlatform.buildRustPackage {
-    pname = "fgm-tested";
-    version = (lib.importTOML ../Cargo.toml).workspace.package.version;
-    src = sources.rust;
-    cargoLock.lockFile = ../Cargo.lock;
-    # It would compile the workspace in another way than the tests, and so twice.
-    auditable = false;
-    # With the tests' own dependencies, whose features are then those of the check phase.
-    cargoBuildFlags = [ "--workspace" "--bins" "--tests" "--examples" ];
-    cargoTestFlags = [ "--workspace" ];
-    env = {
-      FGM_WEB = "stub";
-      INSTA_UPDATE = "no";
-      PROPTEST_RNG_SEED = "1";
-      PROPTEST_DISABLE_FAILURE_PERSISTENCE = "true";
-    };
-    # Sources in the store are as old as can be: these are newer than their empty forerunners.
-    preBuild = ''
-      tar -xf ${dependencies}/target.tar
-      find crates tests -name '*.rs' -exec touch {} +
-    '';
-    preCheck = "export HOME=$TMPDIR";
-    installPhase = ''
-      runHook preInstall
-      ${keepTarget}
-      mkdir $out/libexec
-      find target/${target}/release/deps -name 'manifests-*' -executable -exec install -m755 {} $out/libexec/manifests \;
-      runHook postInstall
-    '';
-    meta = {
-      description = "The workspace's target directory after its tests have passed";
-      license = lib.licenses.asl20;
-      platforms = lib.platforms.linux;
-    };
-  };
+      # Below crates with nothing in them. The archive keeps the times by which cargo tells what is
+      # fresh.
+      dependencies = package.overrideAttrs (old: {
+        pname = "fgm-dependencies";
+        src = sources.cargo;
+        postPatch = lib.concatMapStrings (crate: ''
+          mkdir -p ${crate.folder}/src
+          cp ${writeText "Cargo.toml" crate.text} ${crate.folder}/Cargo.toml
+          touch ${crate.folder}/src/lib.rs
+        '') sources.manifests + "echo 'fn main() {}' > crates/web/build.rs";
+        cargoBuildFlags = [ "--workspace" "--lib" ] ++ lib.optional withTests "--tests";
+        preBuild = "";
+        # As clippy needs them: their macros and build scripts are shared.
+        postBuild = lib.optionalString withTests "cargo check --offline --target ${target} --workspace --all-targets";
+        installPhase = ''
+          mkdir $out
+          tar -cf $out/target.tar target
+        '';
+        meta = removeAttrs old.meta [ "mainProgram" ] // { description = "The workspace's dependencies, compiled"; };
+      });
 
-  # The dependencies alone, below crates with nothing in them.
-  dependencies = tested.overrideAttrs (old: {
-    pname = "fgm-dependencies";
-    src = sources.cargo;
-    postPatch = lib.concatMapStrings (crate: ''
-      mkdir -p ${crate.folder}/src
-      cp ${writeText "Cargo.toml" crate.text} ${crate.folder}/Cargo.toml
-      touch ${crate.folder}/src/lib.rs
-    '') sources.manifests + "echo 'fn main() {}' > crates/web/build.rs";
-    preBuild = "";
-    doCheck = false;
-    installPhase = keepTarget;
-    meta = old.meta // { description = "The workspace's dependencies, compiled"; };
-  });
-
-  # The same as clippy needs them.
-  checkedDependencies = dependencies.overrideAttrs {
-    pname = "fgm-checked-dependencies";
-    buildPhase = ''
-      runHook preBuild
-      cargo check --offline --profile release --target ${target} --workspace --all-targets
-      runHook postBuild
-    '';
-  };
-
-  workspace = tested.overrideAttrs (old: {
-    pname = "fgm";
-    env = removeAttrs old.env [ "FGM_WEB" ] // { FGM_WEB_DIST = "${web}"; };
-    preBuild = "tar -xf ${tested}/target.tar";
-    # One test beside the programs: without any, features and so all dependencies would be others.
-    cargoBuildFlags = [ "--workspace" "--bins" "--test" "manifests" ];
-    doCheck = false;
-    installPhase = ''
-      runHook preInstall
-      for program in ${lib.escapeShellArgs (lib.attrNames programs)}; do
-        install -Dm755 target/${target}/release/$program $out/bin/$program
-      done
-      runHook postInstall
-    '';
-    passthru.binaries = lib.mapAttrs (
-      name: description:
-      runCommand name
-        {
-          meta = {
-            inherit description;
-            license = lib.licenses.asl20;
-            platforms = lib.platforms.linux;
-            mainProgram = name;
-          };
-        }
-        "install -Dm755 ${workspace}/bin/${name} $out/bin/${name}"
-    ) programs;
-    meta = old.meta // {
-      description = "All programs of Fine-Grained Monitor";
-      mainProgram = "fgm-lab";
-    };
-  });
+      workspace = package.overrideAttrs (old: {
+        env = removeAttrs old.env [ "FGM_WEB" ] // { FGM_WEB_DIST = "${web}"; };
+        installPhase = ''
+          runHook preInstall
+          for program in ${lib.escapeShellArgs (lib.attrNames programs)}; do
+            install -Dm755 ${folder}/$program $out/bin/$program
+          done
+          runHook postInstall
+        '';
+        passthru.binaries = lib.mapAttrs (
+          name: description:
+          runCommand name
+            { meta = old.meta // { inherit description; mainProgram = name; }; }
+            "install -Dm755 ${workspace}/bin/${name} $out/bin/${name}"
+        ) programs;
+      });
+    in
+    { inherit target folder package dependencies workspace; };
 in
 {
-  inherit checkedDependencies tested workspace;
+  optimised = build { buildType = "release"; withTests = false; };
+  checked = build { buildType = "debug"; withTests = true; };
 }

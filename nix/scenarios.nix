@@ -1,19 +1,19 @@
 # One app per folder of scenarios/, so that list and flake cannot differ.
-{ lib, writeShellApplication, kubectl, workspace, folder }:
+{ lib, writeShellApplication, kind, gnutar, workspace, archives, folder }:
 let
-  names = lib.optionals (builtins.pathExists folder) (
-    lib.attrNames (lib.filterAttrs (_: type: type == "directory") (builtins.readDir folder))
-  );
+  names = lib.attrNames (lib.filterAttrs (_: type: type == "directory") (builtins.readDir folder));
   app =
     name: arguments: description:
     writeShellApplication {
       inherit name;
       meta = { inherit description; };
-      runtimeInputs = [ workspace.binaries.fgm-lab kubectl ];
+      # Beside fgm-lab stands fgm-workload, for runs without a cluster.
+      runtimeInputs = [ workspace kind gnutar ];
+      runtimeEnv.FGM_SCENARIO_IMAGES = "${archives}";
       text = ''exec fgm-lab scenario ${arguments}"$@"'';
     };
 in
-lib.optionalAttrs (names != [ ]) { scenario = app "fgm-scenario" "" "Run, list and stop the scenarios of the lab"; }
+{ scenario = app "fgm-scenario" "" "Run, list and stop the scenarios of the lab"; }
 // lib.genAttrs' names (
   name:
   lib.nameValuePair "scenario-${name}" (

@@ -12,6 +12,7 @@ pub mod fgm;
 pub mod generated;
 pub mod guest;
 pub mod http;
+pub mod machine;
 pub mod needs;
 pub mod process;
 pub mod programs;

@@ -23,6 +23,23 @@ pub fn test_bed() -> Option<PathBuf> {
     )
 }
 
+/// A Nix that runs its subcommands on the flake in the current directory: `FGM_FLAKE`, or beside
+/// the test bed or the repository.
+#[must_use]
+pub fn flake() -> Option<PathBuf> {
+    let named = variable("FGM_FLAKE").map(PathBuf::from);
+    let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/testbed");
+    let beds = [variable("FGM_TESTBED").map(PathBuf::from), Some(shared)];
+    let beside = beds.into_iter().flatten();
+    let beside = beside.map(|bed| bed.join("../nix/flake"));
+    let usable = named.into_iter().chain(beside).find(|file| file.is_file());
+    require_or_skip(
+        usable,
+        "stories of the flake's apps",
+        "FGM_FLAKE=PROGRAM, which runs `nix SUBCOMMAND` on the flake where it is started",
+    )
+}
+
 /// The Kubernetes manifests of one overlay of `kind/` as they would be applied: of a folder that
 /// holds them rendered (`FGM_MANIFESTS`), or rendered by kustomize (`FGM_KUSTOMIZE`, or on the path).
 #[must_use]

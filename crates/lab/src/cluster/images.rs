@@ -1,6 +1,7 @@
 //! The archives of the images, and the names that are in them.
 
-use super::tools::ask;
+use super::say;
+use super::tools::{Kind, ask};
 use anyhow::{Context, bail};
 use serde_json::Value;
 use std::fs;
@@ -9,18 +10,18 @@ use std::process::Command;
 
 /// An archive as `kind/images.sh` and Nix make them.
 #[derive(Debug)]
-pub(super) struct Archive {
+pub(crate) struct Archive {
     pub(super) path: PathBuf,
     /// Without its tag.
-    pub(super) name: String,
-    pub(super) tag: String,
+    pub(crate) name: String,
+    pub(crate) tag: String,
 }
 
 /// All archives of a folder, by name.
 ///
 /// # Errors
 /// When there is none, or one that is none.
-pub(super) fn archives(folder: &Path) -> anyhow::Result<Vec<Archive>> {
+pub(crate) fn archives(folder: &Path) -> anyhow::Result<Vec<Archive>> {
     let how = "make them by kind/images.sh DIR and name them by --images DIR";
     let shown = folder.display();
     let entries = fs::read_dir(folder).with_context(|| format!("no images in {shown}: {how}"))?;
@@ -40,7 +41,22 @@ pub(super) fn archives(folder: &Path) -> anyhow::Result<Vec<Archive>> {
     paths.into_iter().map(Archive::open).collect()
 }
 
+/// Loads archives into the nodes of the lab's cluster.
+///
+/// # Errors
+/// There is no such cluster, or what kind says.
+pub(crate) fn load(archives: &[Archive]) -> anyhow::Result<()> {
+    let kind = Kind::find()?;
+    kind.must_have_cluster()?;
+    archives.iter().try_for_each(|archive| archive.load(&kind))
+}
+
 impl Archive {
+    pub(super) fn load(&self, kind: &Kind) -> anyhow::Result<()> {
+        say(&format!("loading {}:{}", self.name, self.tag));
+        kind.load(&self.path)
+    }
+
     fn open(path: PathBuf) -> anyhow::Result<Self> {
         let (name, tag) = named(&path)
             .with_context(|| format!("{} is no archive of an image", path.display()))?;

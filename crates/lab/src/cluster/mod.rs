@@ -4,7 +4,7 @@
 //! kubeconfig of its own, so that no other cluster can be meant. Every command may be given again.
 
 mod down;
-mod images;
+pub(crate) mod images;
 mod status;
 mod tools;
 mod up;
@@ -62,9 +62,7 @@ fn connect() -> anyhow::Result<Kubectl> {
     let kind = Kind::find()?;
     let kubeconfig = kubeconfig()?;
     let kubectl = Kubectl::find(kubeconfig.clone())?;
-    if !kind.has_cluster()? {
-        anyhow::bail!("there is no cluster {CLUSTER:?}: make it by `fgm-lab cluster up`");
-    }
+    kind.must_have_cluster()?;
     kind.export(&kubeconfig)?;
     kubectl.must_answer()?;
     Ok(kubectl)

@@ -182,6 +182,15 @@ impl Kind {
         Ok(clusters.lines().any(|line| line.trim() == CLUSTER))
     }
 
+    /// # Errors
+    /// It is not there, and what makes it.
+    pub(super) fn must_have_cluster(&self) -> anyhow::Result<()> {
+        if !self.has_cluster()? {
+            bail!("there is no cluster {CLUSTER:?}: make it by `fgm-lab cluster up`");
+        }
+        Ok(())
+    }
+
     pub(super) fn create(&self, config: &Path, kubeconfig: &Path) -> anyhow::Result<()> {
         let arguments = ["create", "cluster", "--name", CLUSTER, "--wait", "180s"];
         let mut command = self.command(&arguments);

@@ -69,8 +69,7 @@ impl Up {
         }
         kubectl.must_answer()?;
         for archive in &archives {
-            say(&format!("loading {}:{}", archive.name, archive.tag));
-            kind.load(&archive.path)?;
+            archive.load(&kind)?;
         }
         say("applying the manifests");
         let namespace = self.manifests.join("base/namespace.yaml");

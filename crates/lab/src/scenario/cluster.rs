@@ -8,6 +8,7 @@ use super::manifest::Manifest;
 use super::now_ms;
 use super::record::{Place, Record};
 use crate::api_server;
+use crate::cluster::images;
 use crate::state_dir::Process;
 use anyhow::{Context, bail, ensure};
 use chrono::Utc;
@@ -65,6 +66,21 @@ fn trouble(pod: &Pod) -> Option<String> {
     })
 }
 
+/// Loads what it names into the cluster's nodes, and puts the tags in. What has no archive is an
+/// image that the nodes pull.
+fn load_images(manifest: &mut Manifest, folder: &Path) -> anyhow::Result<()> {
+    let mut images = manifest.untagged_images();
+    let mut archives = images::archives(folder)?;
+    archives.retain(|archive| images.iter().any(|image| **image == archive.name));
+    images::load(&archives)?;
+    for archive in archives {
+        for image in images.iter_mut().filter(|image| ***image == archive.name) {
+            **image = format!("{}:{}", archive.name, archive.tag);
+        }
+    }
+    Ok(())
+}
+
 /// A cluster and a way to ask it.
 pub(crate) struct Cluster {
     runtime: Runtime,
@@ -111,6 +127,14 @@ impl Cluster {
         })
     }
 
+    fn is_the_labs(&self) -> bool {
+        let kubeconfig = match &self.place {
+            Place::Cluster { kubeconfig, .. } => kubeconfig.as_ref(),
+            _ => None,
+        };
+        kubeconfig.is_some()
+    }
+
     /// In words.
     pub(crate) fn name(&self) -> String {
         match &self.place {
@@ -122,17 +146,21 @@ impl Cluster {
         }
     }
 
-    /// Makes the run's namespace and its pods.
+    /// Makes the run's namespace and its pods; in the lab's own cluster of those images.
     ///
     /// # Errors
-    /// What the API server refuses; nothing is left behind then.
+    /// What kind or the API server refuses; nothing is left behind then.
     pub(crate) fn start(
         &self,
         scenario: &Scenario,
+        images: Option<&Path>,
         data_dir: &Path,
         duration: Duration,
     ) -> anyhow::Result<Record> {
-        let manifest = Manifest::parse(&scenario.deploy)?;
+        let mut manifest = Manifest::parse(&scenario.deploy)?;
+        if let Some(folder) = images.filter(|_| self.is_the_labs()) {
+            load_images(&mut manifest, folder)?;
+        }
         let (run, folder) = Record::reserve(&scenario.name, Utc::now())?;
         scenario.write(&folder)?;
         let mut record = Record {

@@ -48,6 +48,32 @@ impl Manifest {
         Ok(manifest)
     }
 
+    /// The images that are named without tag or digest, so that one can be put in.
+    pub(crate) fn untagged_images(&mut self) -> Vec<&mut String> {
+        let mut images = Vec::new();
+        for document in &mut self.documents {
+            let spec = match document["kind"].as_str() {
+                Some("Deployment") => document.pointer_mut("/spec/template/spec"),
+                _ => document.get_mut("spec"),
+            };
+            let containers = spec.and_then(|spec| spec.get_mut("containers"));
+            for container in containers
+                .and_then(Value::as_array_mut)
+                .into_iter()
+                .flatten()
+            {
+                if let Some(Value::String(image)) = container.get_mut("image") {
+                    images.push(image);
+                }
+            }
+        }
+        images.retain(|image| {
+            let name = image.rsplit('/').next();
+            !name.is_some_and(|name| name.contains([':', '@']))
+        });
+        images
+    }
+
     fn add(&mut self, kind: &str, document: Value) -> anyhow::Result<()> {
         match kind {
             "Pod" => {
@@ -102,6 +128,24 @@ mod tests {
         assert_eq!(names, ["web-0", "web-1"]);
         assert_eq!(manifest.pods[1].labels["app"], "web");
         assert_eq!(manifest.services["web"]["app"], "web");
+    }
+
+    #[test]
+    fn images_without_a_tag_are_found() {
+        let mut manifest = Manifest::parse(
+            "kind: Pod\nmetadata: {name: a}\nspec: {containers: [{name: m, image: localhost:5000/a}, \
+             {name: q, image: b:1}, {name: o, image: b@sha256:1}]}\n---\nkind: Deployment\n\
+             metadata: {name: c}\nspec: {selector: {}, template: {metadata: {}, spec: {containers: [{name: m, image: c}]}}}",
+        )
+        .expect("understood");
+        let images = manifest.untagged_images();
+        assert_eq!(images, ["localhost:5000/a", "c"]);
+        for image in images {
+            image.push_str(":2");
+        }
+        let pod = &manifest.documents[0]["spec"]["containers"];
+        assert_eq!(pod[0]["image"], "localhost:5000/a:2");
+        assert!(manifest.untagged_images().is_empty());
     }
 
     #[test]

@@ -101,6 +101,10 @@ pub(crate) struct Run {
     #[arg(long, value_name = "DIR", default_value = "/var/lib/fgm")]
     data_dir: PathBuf,
 
+    /// Load the images that it names from this folder into the lab's cluster first
+    #[arg(long, env = "FGM_SCENARIO_IMAGES", value_name = "DIR")]
+    images: Option<PathBuf>,
+
     /// How long to look at it [default: what its expect.toml says]
     #[arg(long, value_name = "DURATION")]
     duration: Option<Span>,
@@ -202,6 +206,7 @@ impl Run {
             );
             Going::Cluster(Box::new(cluster.start(
                 &scenario,
+                self.images.as_deref(),
                 &self.data_dir,
                 duration,
             )?))
