@@ -8,6 +8,7 @@
 //! What cannot be set up or read panics with the reason: that is how a story fails.
 
 pub mod api_server;
+pub mod cluster;
 pub mod fgm;
 pub mod generated;
 pub mod guest;

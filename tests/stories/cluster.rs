@@ -8,15 +8,13 @@
 
 use fgm_model::schema::column;
 use fgm_model::{Metric, Table};
-use fgm_stories::needs::{manifests, require_or_skip, say, test_bed};
+use fgm_stories::cluster::Cluster;
+use fgm_stories::needs::say;
 use fgm_stories::programs;
 use fgm_stories::stored::{Content, EventRow, Stored, assert_holds, assert_orderly, unique};
 use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::path::Path;
-use std::process::Command;
 
 /// A static pod, as a person puts it into the kubelet's folder.
 const STATIC: &str = r#"
@@ -26,14 +24,6 @@ metadata: {name: static, namespace: kube-system, labels: {component: static}}
 spec:
   containers:
   - {name: main, image: "localhost/busy:1", imagePullPolicy: Never, command: [/bin/sh, -c, "sleep 3600"]}
-"#;
-
-/// What `fgm-lab cluster up` makes once.
-const TOKEN: &str = r#"
-apiVersion: v1
-kind: Secret
-metadata: {name: fgm-token, namespace: fine-grained-monitor}
-stringData: {token: 000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f}
 "#;
 
 const COLUMNS: [&str; 8] = [
@@ -54,43 +44,24 @@ type Names = [Option<String>; 8];
 /// soon as the API server has it; a crash loop is a restart for each, with how it came to that.
 #[test]
 fn everybody_is_called_by_name_and_what_fails_is_told() {
-    let Some(bed) = test_bed() else { return };
-    let Some(rendered) = manifests("kind") else {
+    let Some(cluster) = Cluster::new() else {
         return;
     };
-    let folder = tempfile::tempdir().expect("temporary directory");
-    let path = folder.path();
-    lay_out(path, &rendered);
-    let output = Command::new(bed.join("cluster"))
-        .arg(path)
-        .args(["--timeout", "900"])
-        .output()
-        .expect("the test bed runs");
-    let console = String::from_utf8_lossy(&output.stdout);
-    if output.status.code() == Some(125) {
-        let reason = String::from_utf8_lossy(&output.stderr).into_owned();
-        let what = format!("a cluster ({} {})", reason.trim(), console.trim());
-        require_or_skip(
-            None::<()>,
-            &what,
-            "FGM_TESTBED, after its setup --root-image",
-        );
+    cluster.put("static.yaml", STATIC);
+    cluster.put("manifests/30-pods.yaml", include_str!("cluster.yaml"));
+    cluster.put("failing.yaml", include_str!("cluster_failing.yaml"));
+    cluster.put_program(&programs::fgm());
+    let Some(()) = cluster.run(include_str!("cluster.sh"), &["fgm.log"]) else {
         return;
-    }
-    let read = |name: &str| fs::read_to_string(path.join("out").join(name)).unwrap_or_default();
-    assert!(
-        output.status.success(),
-        "{console}\n{}\n{}",
-        read("cluster/state.txt"),
-        read("fgm.log")
-    );
+    };
+    let read = |name: &str| cluster.read(name);
     say(&read("fgm.log"));
 
     assert_eq!(read("warnings.txt"), "", "of the API server");
     insta::assert_snapshot!("privileges", read("privileges.txt"));
     insta::assert_snapshot!("shared_directory", read("shared.txt"));
     let known = |with: &str| {
-        let folder = path.join(format!("out/with{with}"));
+        let folder = cluster.out(&format!("with{with}"));
         Stored::open(&folder).read().known_columns()
     };
     let all = known("+sys_ptrace,+dac_read_search");
@@ -123,16 +94,16 @@ fn everybody_is_called_by_name_and_what_fails_is_told() {
     for (with, known) in &fewer {
         assert!(!of_viewer(known), "the viewer's I/O with {with:?}");
     }
-    let content = Stored::open(&path.join("out/data")).read();
+    let content = Stored::open(&cluster.out("data")).read();
     let status = |name: &str| -> Value {
         serde_json::from_str(&read(name)).expect("the pod's status as the API server has it")
     };
     the_oom_kill_is_told(&content, &status("hog.json"));
     every_restart_is_told(&content, &status("crash.json"));
-    let before = Stored::open(&path.join("out/before")).read();
+    let before = Stored::open(&cluster.out("before")).read();
     // What is missing afterwards would be the cost of a new version.
     assert_holds(&unique(content.keys()), &unique(before.keys()), "lost");
-    assert_orderly(&path.join("out/data"));
+    assert_orderly(&cluster.out("data"));
     let mut found: BTreeMap<String, Vec<Names>> = BTreeMap::new();
     for row in content.texts(COLUMNS) {
         if row[1].as_deref() == Some("failing") {
@@ -243,52 +214,6 @@ fn every_restart_is_told(content: &Content, crash: &Value) {
 fn id_of(text: &Value) -> String {
     let text = text.as_str().expect("an ID");
     text.trim_start_matches("containerd://").to_owned()
-}
-
-/// Images, manifests and script.
-fn lay_out(path: &Path, rendered: &str) {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let manifests = path.join("manifests");
-    fs::create_dir(&manifests).expect("made");
-    let programs = programs::fgm();
-    let programs = programs.parent().expect("a folder");
-    let made = Command::new(here.join("../kind/images.sh"))
-        .arg(path.join("images"))
-        .arg(programs)
-        .output()
-        .expect("the script runs");
-    assert!(made.status.success(), "{made:?}");
-    // The tags of these images, as `fgm-lab` puts them in.
-    let images = String::from_utf8(made.stdout).expect("UTF-8");
-    let tagged: Vec<_> = rendered
-        .lines()
-        .map(|line| match line.split_once("image: ") {
-            Some((before, name)) => {
-                let image = images
-                    .lines()
-                    .find(|image| image.rsplit_once(':').map(|parts| parts.0) == Some(name));
-                format!("{before}image: {}", image.expect("an image of that name"))
-            }
-            None => line.to_owned(),
-        })
-        .collect();
-    fs::write(manifests.join("10-fgm.yaml"), tagged.join("\n")).expect("written");
-    fs::write(manifests.join("20-token.yaml"), TOKEN).expect("written");
-    for (from, to) in [
-        ("stories/cluster.yaml", "manifests/30-pods.yaml"),
-        ("stories/cluster_failing.yaml", "failing.yaml"),
-        ("stories/cluster.sh", "run.sh"),
-    ] {
-        fs::copy(here.join(from), path.join(to)).expect("copied");
-    }
-    fs::write(path.join("static.yaml"), STATIC).expect("written");
-    // For runs beside the cluster. Without its symbols: the guest's disk and memory are small.
-    let strip = Command::new("strip")
-        .arg("-o")
-        .arg(path.join("fgm"))
-        .arg(programs.join("fgm"))
-        .status();
-    assert!(strip.expect("strip runs").success());
 }
 
 /// By container ID, what the API server says.

@@ -19,7 +19,7 @@ mod node;
 pub mod pods;
 mod proxy;
 
-pub use node::{Node, NodeList, Peer};
+pub use node::{Node, NodeList, Peer, client};
 
 use axum::Router;
 use axum::extract::{Path, State};

@@ -142,6 +142,22 @@ impl NodeList {
     }
 }
 
+/// A client for other machines' viewers.
+///
+/// # Errors
+/// When none can be made.
+pub fn client() -> anyhow::Result<Client> {
+    // Whoever was first has installed the same one.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    Client::builder()
+        .connect_timeout(CONNECT_TIME)
+        .read_timeout(SILENT_TIME)
+        .redirect(redirect::Policy::none())
+        .no_proxy()
+        .build()
+        .context("cannot make a client for viewers")
+}
+
 /// All nodes, and how they are asked.
 #[derive(Debug)]
 pub(crate) struct Nodes {
@@ -152,18 +168,9 @@ pub(crate) struct Nodes {
 
 impl Nodes {
     pub(crate) fn new(list: NodeList, token: Option<Arc<Token>>) -> anyhow::Result<Self> {
-        // Whoever was first has installed the same one.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = Client::builder()
-            .connect_timeout(CONNECT_TIME)
-            .read_timeout(SILENT_TIME)
-            .redirect(redirect::Policy::none())
-            .no_proxy()
-            .build()
-            .context("cannot make a client for the peers")?;
         Ok(Self {
             list,
-            client,
+            client: client()?,
             token,
         })
     }

@@ -53,8 +53,9 @@ pub async fn follow(pods: Api<Pod>, labels: &str, mut tell: impl FnMut(Vec<Viewe
     }
 }
 
-/// One for each node: while a new version takes the place of the old there may be two.
-fn by_node<'a>(pods: impl Iterator<Item = &'a Pod>) -> Vec<ViewerPod> {
+/// The viewers among these pods, one for each node: while a new version takes the place of the old
+/// there may be two.
+pub fn by_node<'a>(pods: impl Iterator<Item = &'a Pod>) -> Vec<ViewerPod> {
     let mut best: BTreeMap<String, (_, ViewerPod)> = BTreeMap::new();
     for pod in pods {
         // One without a node is not placed yet.

@@ -23,6 +23,9 @@ pub(crate) const NAMESPACE: &str = "fine-grained-monitor";
 /// The recorders.
 const DAEMON_SET: &str = "daemonset/fgm";
 
+/// Its pods, each of which has a viewer.
+pub(crate) const VIEWER_LABELS: &str = "app.kubernetes.io/name=fgm";
+
 /// The bearer token of the viewers.
 pub(crate) const TOKEN_SECRET: &str = "fgm-token";
 

@@ -1,14 +1,14 @@
 //! `fgm-lab cluster verify`: what only a real cluster can tell.
 
 use super::tools::{Failure, Kubectl};
-use super::{NAMESPACE, connect, say};
+use super::{NAMESPACE, VIEWER_LABELS, connect, say};
 use anyhow::bail;
 use serde_json::Value;
 
 pub(super) fn run() -> anyhow::Result<()> {
     let kubectl = connect()?;
     let nodes = kubectl.ask_json(&["get", "nodes"])?;
-    let pods = kubectl.ask_json(&["get", "pods", "-l", "app.kubernetes.io/name=fgm"])?;
+    let pods = kubectl.ask_json(&["get", "pods", "-l", VIEWER_LABELS])?;
     let mut findings = recorders(&nodes, &pods);
     findings.push(pod_security(&kubectl)?);
     findings.push(network_policies(&kubectl, &nodes, &pods));

@@ -1,19 +1,16 @@
 //! Holds expectations against what was recorded of a run.
 
+use super::recorded::{Happened, Range, Recorded, Samples, Who};
 use super::text::{Op, Stat, Threshold, Window};
 use super::{About, Claim, Expectations};
-use fgm_model::{EventKind, Signal, Table};
-use fgm_store::reader::{EventRow, ReadError, Reader, SeriesData, SeriesQuery};
+use fgm_model::EventKind;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::collections::HashMap;
 
-/// What of the store belongs to a run.
-#[derive(Debug, Clone)]
+/// What is known of a run.
+#[derive(Clone, Copy)]
 pub(crate) struct Observed<'a> {
-    pub(crate) reader: &'a Reader,
-    /// The run's pods: names by UID.
-    pub(crate) pods: &'a HashMap<String, String>,
+    pub(crate) recorded: &'a dyn Recorded,
     /// When the run began, milliseconds UTC.
     pub(crate) start_ms: i64,
     /// When it ended, or now.
@@ -80,9 +77,10 @@ impl Expectations {
     /// The verdict by what is recorded now.
     ///
     /// # Errors
-    /// When the data directory cannot be listed.
-    pub(crate) fn judge(&self, observed: &Observed<'_>) -> Result<Verdict, ReadError> {
-        let events = observed.events()?;
+    /// When nobody tells what was recorded.
+    pub(crate) fn judge(&self, observed: &Observed<'_>) -> anyhow::Result<Verdict> {
+        let range = (observed.start_ms, observed.end_ms);
+        let events = observed.recorded.events(range)?;
         let mut rows = Vec::new();
         for claim in &self.claims {
             let found = match &claim.about {
@@ -108,55 +106,6 @@ impl Expectations {
 }
 
 impl Observed<'_> {
-    fn pod_of(&self, uid: Option<&String>) -> Option<&str> {
-        self.pods.get(uid?).map(String::as_str)
-    }
-
-    /// Events of the run's containers.
-    fn events(&self) -> Result<Vec<EventRow>, ReadError> {
-        let mut events = self.reader.events(self.start_ms, self.end_ms)?;
-        events.retain(|event| {
-            let uid = event.instance.as_ref().and_then(|one| one.pod_uid.as_ref());
-            self.pod_of(uid).is_some()
-        });
-        Ok(events)
-    }
-
-    /// The series of those containers of the run that the claim is about.
-    fn series(
-        &self,
-        claim: &Claim,
-        signals: Vec<Signal>,
-        (start_ms, end_ms): (i64, i64),
-    ) -> Result<Vec<(String, SeriesData)>, ReadError> {
-        let containers = self.reader.containers(start_ms, end_ms)?;
-        let mut ids = Vec::new();
-        for container in &containers {
-            let who = &container.identity;
-            let pod = self.pod_of(who.pod_uid.as_ref());
-            if pod.is_some_and(|pod| claim.container.matches(pod, who.display_name())) {
-                ids.push(container.id.clone());
-            }
-        }
-        if ids.is_empty() {
-            return Ok(Vec::new());
-        }
-        let query = SeriesQuery {
-            table: Table::Metrics,
-            signals,
-            start_ms,
-            end_ms,
-            series: Some(ids),
-        };
-        let series = self.reader.series(&query)?;
-        let named = series.into_iter().map(|one| {
-            let pod = self.pod_of(one.identity.pod_uid.as_ref());
-            let name = format!("{}/{}", pod.unwrap_or("?"), one.identity.display_name());
-            (name, one)
-        });
-        Ok(named.collect())
-    }
-
     /// Whether nothing more can happen in that window.
     fn is_over(&self, window: Window) -> bool {
         let to = window.to.map(|to| self.start_ms.saturating_add(to.ms()));
@@ -164,7 +113,7 @@ impl Observed<'_> {
     }
 
     /// A window of the run as times.
-    fn times(&self, window: Window) -> (i64, i64) {
+    fn times(&self, window: Window) -> Range {
         let at = |offset: i64| self.start_ms.saturating_add(offset);
         let start_ms = window.from.map_or(self.start_ms, |from| at(from.ms()));
         let end_ms = window.to.map_or(self.end_ms, |to| at(to.ms()));
@@ -206,11 +155,7 @@ impl Claim {
         }
     }
 
-    fn judge_event(
-        &self,
-        events: &[EventRow],
-        observed: &Observed<'_>,
-    ) -> Result<Found, ReadError> {
+    fn judge_event(&self, events: &[Happened], observed: &Observed<'_>) -> anyhow::Result<Found> {
         let About::Event {
             kind,
             count,
@@ -229,14 +174,18 @@ impl Claim {
             .iter()
             .filter(|event| event.kind == kind.as_str())
             .filter(|event| (start_ms..=end_ms).contains(&event.time_ms))
-            .filter(|event| self.is_about(event, observed))
+            .filter(|event| self.is_of(&event.who))
             .collect();
         let matching: Vec<_> = of_kind
             .iter()
             .filter(|event| holds_subset(&event.detail, detail))
             .collect();
         let number = matching.len() as u64;
-        if number == 0 && self.series(observed, (start_ms, end_ms))?.is_empty() {
+        let is_there = || -> anyhow::Result<bool> {
+            let all = observed.recorded.containers((start_ms, end_ms))?;
+            Ok(all.iter().any(|who| self.is_of(who)))
+        };
+        if number == 0 && !is_there()? {
             return Ok(Found::nothing("no rows recorded".to_owned()));
         }
         let holds = count.holds(number);
@@ -254,22 +203,11 @@ impl Claim {
         })
     }
 
-    fn series(
-        &self,
-        observed: &Observed<'_>,
-        times: (i64, i64),
-    ) -> Result<Vec<(String, SeriesData)>, ReadError> {
-        observed.series(self, Vec::new(), times)
+    fn is_of(&self, who: &Who) -> bool {
+        self.container.matches(&who.pod, &who.container)
     }
 
-    fn is_about(&self, event: &EventRow, observed: &Observed<'_>) -> bool {
-        event.instance.as_ref().is_some_and(|instance| {
-            let pod = observed.pod_of(instance.pod_uid.as_ref());
-            pod.is_some_and(|pod| self.container.matches(pod, instance.display_name()))
-        })
-    }
-
-    fn judge_metric(&self, observed: &Observed<'_>) -> Result<Found, ReadError> {
+    fn judge_metric(&self, observed: &Observed<'_>) -> anyhow::Result<Found> {
         let About::Metric {
             signal,
             stat,
@@ -284,8 +222,9 @@ impl Claim {
         let mut signals = vec![*signal];
         signals.extend(value.of);
         let mut seen: Option<(bool, String)> = None;
-        for (name, series) in observed.series(self, signals, times)? {
-            let Some((holds, text)) = compare(&name, &series, *stat, *op, *value) else {
+        let all = observed.recorded.samples(&signals, times)?;
+        for samples in all.iter().filter(|samples| self.is_of(&samples.who)) {
+            let Some((holds, text)) = compare(samples, *stat, *op, *value) else {
                 continue;
             };
             // The one that decides is shown: the first that breaks an expectation or a ban.
@@ -312,16 +251,11 @@ impl Claim {
 }
 
 /// Whether the comparison holds for a series, and in words; `None` where a side has no data.
-fn compare(
-    name: &str,
-    series: &SeriesData,
-    stat: Stat,
-    op: Op,
-    value: Threshold,
-) -> Option<(bool, String)> {
-    let left = stat.of(series.values.first()?)?;
+fn compare(samples: &Samples, stat: Stat, op: Op, value: Threshold) -> Option<(bool, String)> {
+    let name = &samples.who;
+    let left = stat.of(samples.values.first()?)?;
     let base = match value.of {
-        Some(_) => Stat::Last.of(series.values.get(1)?)?,
+        Some(_) => Stat::Last.of(samples.values.get(1)?)?,
         None => 1.0,
     };
     let right = value.factor * base;
@@ -343,16 +277,13 @@ fn number(value: f64) -> String {
 }
 
 /// One sentence about an event.
-fn tell(kind: EventKind, event: &EventRow) -> String {
+fn tell(kind: EventKind, event: &Happened) -> String {
     let text = |key: &str| match &event.detail[key] {
         Value::Null => None,
         Value::String(text) => Some(text.clone()),
         other => Some(other.to_string()),
     };
-    let mut parts = vec![super::clock(event.time_ms)];
-    if let Some(instance) = &event.instance {
-        parts.push(instance.display_name().to_owned());
-    }
+    let mut parts = vec![super::clock(event.time_ms), event.who.container.clone()];
     let keys: &[&str] = match kind {
         EventKind::OomKill => &["scope", "limit_bytes", "processes_killed", "survivors"],
         EventKind::ThrottlingStarted | EventKind::ThrottlingEnded => &["throttled_percent"],

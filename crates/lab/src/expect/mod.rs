@@ -25,6 +25,7 @@
 //! forbidden one for none. Where nothing was recorded nothing is known: both fail then.
 
 mod judge;
+pub(crate) mod recorded;
 mod show;
 mod text;
 

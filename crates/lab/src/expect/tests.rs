@@ -1,7 +1,7 @@
+use super::recorded::Stored;
 use super::text::{Count, Names, Op, Stat, Threshold, Window};
 use super::*;
 use fgm_model::Table;
-use fgm_store::reader::Reader;
 use fgm_store::{DataDir, Spool, seal};
 use fgm_testkit::generator::{Batch, Generator, Scenario, Series, Settings, Truth};
 use proptest::prelude::*;
@@ -51,8 +51,7 @@ fn what_is_wrong_is_told() {
 
 /// An hour of a node on which memory leaks until the OOM killer comes, sealed.
 struct Hour {
-    reader: Reader,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
     truth: Truth,
 }
 
@@ -80,8 +79,7 @@ impl Hour {
         let closed = spool.close().expect("closed");
         seal(&dir, closed.ulid).expect("sealed");
         Self {
-            reader: Reader::open(folder.path()),
-            _folder: folder,
+            folder,
             truth: generator.into_truth(),
         }
     }
@@ -109,8 +107,7 @@ impl Hour {
             .map(|one| (one.pod_uid.clone(), one.pod_name.clone()))
             .collect();
         let observed = Observed {
-            reader: &self.reader,
-            pods: &pods,
+            recorded: &Stored::open(self.folder.path(), pods),
             start_ms: START_MS,
             end_ms: START_MS + 3_599_999,
         };

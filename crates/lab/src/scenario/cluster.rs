@@ -1,26 +1,30 @@
 //! Runs in a cluster: a namespace of its own for each, taken away as a whole.
 //!
-//! The pods are made as `deploy.yaml` says, with the run's label. What is recorded of them is read
-//! from the data directory of the node's recorder, which must be reachable from here.
+//! The pods are made as `deploy.yaml` says, with the run's label. What is recorded of them is told by
+//! the viewers of their nodes ([`super::viewers`]), or read from a data directory that is reachable.
 
 use super::book::Scenario;
 use super::manifest::Manifest;
 use super::now_ms;
 use super::record::{Place, Record};
+use super::viewers::{self, Viewers};
 use crate::api_server;
 use crate::cluster::images;
 use crate::state_dir::Process;
 use anyhow::{Context, bail, ensure};
 use chrono::Utc;
+use futures_util::{AsyncBufReadExt, StreamExt};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Namespace, Pod, Service};
+use k8s_openapi::jiff::Timestamp;
 use kube::api::{DeleteParams, ListParams, LogParams, PostParams};
 use kube::{Api, Client};
 use serde_json::{Value, json};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
+use tokio::task::JoinSet;
 
 const POLL: Duration = Duration::from_millis(500);
 const PATIENCE: Duration = Duration::from_secs(240);
@@ -29,6 +33,7 @@ const PATIENCE: Duration = Duration::from_secs(240);
 struct Started {
     uid: String,
     name: String,
+    node: String,
     /// When the first of them did, as the kubelet tells, in whole seconds.
     at_ms: i64,
 }
@@ -51,6 +56,7 @@ impl Started {
         Some(Self {
             uid: pod.metadata.uid.clone()?,
             name: pod.metadata.name.clone()?,
+            node: pod.spec.as_ref()?.node_name.clone()?,
             at_ms: first_ms?,
         })
     }
@@ -79,6 +85,37 @@ fn load_images(manifest: &mut Manifest, folder: &Path) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Hands over the lines of one container, and of those that take its place.
+async fn tell_log(
+    pods: Api<Pod>,
+    (pod, container): (String, String),
+    follow: bool,
+    tell: fn(&str, &str),
+) {
+    let name = format!("{pod}/{container}");
+    let mut since = None;
+    loop {
+        let params = LogParams {
+            container: Some(container.clone()),
+            follow,
+            since_time: since,
+            ..LogParams::default()
+        };
+        // One that did not start yet has none.
+        if let Ok(log) = pods.log_stream(&pod, &params).await {
+            let mut lines = log.lines();
+            while let Some(Ok(text)) = lines.next().await {
+                tell(&name, &text);
+            }
+            since = Some(Timestamp::now());
+        }
+        if !follow {
+            return;
+        }
+        tokio::time::sleep(POLL).await;
+    }
 }
 
 /// A cluster and a way to ask it.
@@ -154,10 +191,13 @@ impl Cluster {
         &self,
         scenario: &Scenario,
         images: Option<&Path>,
-        data_dir: &Path,
+        data_dir: Option<&Path>,
         duration: Duration,
     ) -> anyhow::Result<Record> {
         let mut manifest = Manifest::parse(&scenario.deploy)?;
+        if data_dir.is_none() {
+            self.runtime.block_on(viewers::token(&self.client))?;
+        }
         if let Some(folder) = images.filter(|_| self.is_the_labs()) {
             load_images(&mut manifest, folder)?;
         }
@@ -171,7 +211,7 @@ impl Cluster {
             started_ms: now_ms(),
             duration_ms: i64::try_from(duration.as_millis()).unwrap_or(i64::MAX),
             ended_ms: None,
-            data_dir: std::path::absolute(data_dir)?,
+            data_dir: data_dir.map(std::path::absolute).transpose()?,
             url: super::USUAL_PAGE.to_owned(),
             pods: HashMap::new(),
             supervisor: Process::own()?,
@@ -186,6 +226,10 @@ impl Cluster {
                 // A cluster takes its time to start them: the run begins when they have.
                 let first_ms = pods.iter().map(|pod| pod.at_ms).min();
                 record.started_ms = first_ms.unwrap_or(record.started_ms);
+                // As `fgm-lab viewer` has it.
+                if let Some(first) = pods.first() {
+                    record.url = format!("{}node/{}/", super::USUAL_PAGE, first.node);
+                }
                 record.pods = pods.into_iter().map(|pod| (pod.uid, pod.name)).collect();
             }
             Err(error) => {
@@ -285,6 +329,14 @@ impl Cluster {
         }
     }
 
+    /// What the viewers of its nodes tell of a run.
+    ///
+    /// # Errors
+    /// FGM does not run in this cluster.
+    pub(crate) fn viewers(self, record: &Record) -> anyhow::Result<Viewers> {
+        Viewers::of(self.runtime, self.client, &record.namespace)
+    }
+
     /// A pod of a run as the API server shows it; `None` when it is gone.
     pub(crate) fn pod(&self, record: &Record, name: &str) -> anyhow::Result<Option<Value>> {
         let pods: Api<Pod> = Api::namespaced(self.client.clone(), &record.namespace);
@@ -292,24 +344,41 @@ impl Cluster {
         Ok(pod.map(serde_json::to_value).transpose()?)
     }
 
-    /// What the containers of a run wrote, by pod and container.
-    pub(crate) fn logs(&self, record: &Record) -> anyhow::Result<Vec<(String, String)>> {
+    /// Hands over what the containers of a run wrote, by pod and container and line; with `follow`
+    /// also what they write until `over`.
+    ///
+    /// # Errors
+    /// When the pods cannot be listed.
+    pub(crate) fn logs(
+        &self,
+        record: &Record,
+        follow: bool,
+        over: impl Fn() -> bool,
+        tell: fn(&str, &str),
+    ) -> anyhow::Result<()> {
         let pods: Api<Pod> = Api::namespaced(self.client.clone(), &record.namespace);
         self.runtime.block_on(async {
-            let mut logs = Vec::new();
-            for pod in pods.list(&ListParams::default()).await? {
-                let name = pod.metadata.name.unwrap_or_default();
-                for container in pod.spec.into_iter().flat_map(|spec| spec.containers) {
-                    let of = LogParams {
-                        container: Some(container.name.clone()),
-                        ..LogParams::default()
-                    };
-                    // One that did not start yet has none.
-                    let text = pods.logs(&name, &of).await.unwrap_or_default();
-                    logs.push((format!("{name}/{}", container.name), text));
+            let mut told = JoinSet::new();
+            let mut known = HashSet::new();
+            loop {
+                for pod in pods.list(&ListParams::default()).await? {
+                    let name = pod.metadata.name.unwrap_or_default();
+                    for container in pod.spec.into_iter().flat_map(|spec| spec.containers) {
+                        let of = (name.clone(), container.name);
+                        if known.insert(of.clone()) {
+                            told.spawn(tell_log(pods.clone(), of, follow, tell));
+                        }
+                    }
                 }
+                if !follow {
+                    while told.join_next().await.is_some() {}
+                    return Ok(());
+                }
+                if over() {
+                    return Ok(());
+                }
+                tokio::time::sleep(POLL).await;
             }
-            Ok(logs)
         })
     }
 

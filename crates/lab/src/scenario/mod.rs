@@ -11,14 +11,15 @@ pub(crate) mod local;
 mod manifest;
 mod record;
 mod show;
+mod viewers;
 
+use crate::expect::recorded::Recorded;
 use crate::expect::{Span, Verdict, table};
 use crate::terminal::{line, say};
 use anyhow::{Context, bail, ensure};
 use book::Scenario;
 use clap::{Args, Subcommand};
 use cluster::Cluster;
-use fgm_store::reader::Reader;
 use local::recorder::Recorder;
 use record::Record;
 use std::path::PathBuf;
@@ -97,9 +98,9 @@ pub(crate) struct Run {
     #[arg(long, value_name = "NAME")]
     context: Option<String>,
 
-    /// Where the data directory of the cluster's node is reachable from here
-    #[arg(long, value_name = "DIR", default_value = "/var/lib/fgm")]
-    data_dir: PathBuf,
+    /// Read what was recorded from this data directory, instead of asking the cluster's viewers
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
 
     /// Load the images that it names from this folder into the lab's cluster first
     #[arg(long, env = "FGM_SCENARIO_IMAGES", value_name = "DIR")]
@@ -199,15 +200,13 @@ impl Run {
         } else {
             let cluster = Cluster::find(self.context.as_deref())?;
             say(&format!("in {}", cluster.name()));
-            ensure!(
-                self.data_dir.is_dir(),
-                "there is no {}: name the data directory of the node's recorder by --data-dir",
-                self.data_dir.display()
-            );
+            if let Some(dir) = &self.data_dir {
+                ensure!(dir.is_dir(), "there is no {}", dir.display());
+            }
             Going::Cluster(Box::new(cluster.start(
                 &scenario,
                 self.images.as_deref(),
-                &self.data_dir,
+                self.data_dir.as_deref(),
                 duration,
             )?))
         };
@@ -222,8 +221,14 @@ impl Run {
             say(&format!("note: {note}"));
         }
         say(&format!("expected: {}", dashboard.help));
-        let reader = Reader::open(&run.data_dir);
-        let watched = show::follow(run, &expectations, &reader, || {
+        let recorded = match run.recorded() {
+            Ok(recorded) => recorded,
+            Err(error) => {
+                let record = run.clone();
+                return going.finish(record).and(Err(error));
+            }
+        };
+        let watched = show::follow(run, &expectations, &*recorded, || {
             interrupted.load(Ordering::Relaxed) || !going.is_alive()
         });
         let mut record = run.clone();
@@ -232,11 +237,11 @@ impl Run {
             record.interrupted = true;
             return going.finish(record).map(|()| ExitCode::from(INTERRUPTED));
         }
-        let verdict = watched.and_then(|()| settled(&record, &expectations, &reader, &going));
+        let verdict = watched.and_then(|()| settled(&record, &expectations, &*recorded, &going));
         if let Ok(verdict) = &verdict {
             record.verdict = Some(verdict.clone());
             record.save()?;
-            show::verdict(&record, verdict, &dashboard, &reader)?;
+            show::verdict(&record, verdict, &dashboard, &*recorded)?;
         }
         if self.keep && verdict.is_ok() && going.is_alive() {
             say("kept running until Ctrl-C");
@@ -273,19 +278,19 @@ fn run_locally(
 fn settled(
     record: &Record,
     expectations: &crate::expect::Expectations,
-    reader: &Reader,
+    recorded: &dyn Recorded,
     going: &Going,
 ) -> anyhow::Result<Verdict> {
     let end_ms = record.started_ms + record.duration_ms;
     let over = Instant::now();
-    let mut recorded: Option<Instant> = None;
+    let mut complete: Option<Instant> = None;
     loop {
-        let last_ms = reader.status()?.last_ms;
+        let last_ms = recorded.last_ms()?;
         if last_ms.is_some_and(|last_ms| last_ms >= end_ms) {
-            recorded.get_or_insert_with(Instant::now);
+            complete.get_or_insert_with(Instant::now);
         }
-        let verdict = expectations.judge(&record.observed(reader))?;
-        let is_settled = match recorded {
+        let verdict = expectations.judge(&record.observed(recorded))?;
+        let is_settled = match complete {
             Some(since) => verdict.passed() || since.elapsed() > SETTLE,
             None => over.elapsed() > BEHIND,
         };
@@ -352,20 +357,24 @@ fn verify(run: Option<&str>, expect: Option<PathBuf>) -> anyhow::Result<ExitCode
         scenario.expect = std::fs::read_to_string(&file)
             .with_context(|| format!("cannot read {}", file.display()))?;
     }
-    let reader = Reader::open(&record.data_dir);
-    let verdict = scenario.expectations()?.judge(&record.observed(&reader))?;
-    show::verdict(&record, &verdict, &scenario.dashboard()?, &reader)?;
+    let recorded = record.recorded()?;
+    let verdict = scenario
+        .expectations()?
+        .judge(&record.observed(&*recorded))?;
+    show::verdict(&record, &verdict, &scenario.dashboard()?, &*recorded)?;
     Ok(code_of(&verdict))
 }
 
 fn watch(record: &Record) -> anyhow::Result<ExitCode> {
     let scenario = record.scenario()?;
     let expectations = scenario.expectations()?;
-    let reader = Reader::open(&record.data_dir);
+    let recorded = record.recorded()?;
     if record.is_running() && record.verdict.is_none() {
-        show::follow(record, &expectations, &reader, || !record.supervisor.runs())?;
+        show::follow(record, &expectations, &*recorded, || {
+            !record.supervisor.runs()
+        })?;
     }
-    let verdict = expectations.judge(&record.observed(&reader))?;
+    let verdict = expectations.judge(&record.observed(&*recorded))?;
     line(table(&verdict).trim_end());
     Ok(code_of(&verdict))
 }

@@ -3,12 +3,12 @@
 
 use super::book::Scenario;
 use super::cluster::Cluster;
+use crate::expect::recorded::{Recorded, Stored};
 use crate::expect::{Observed, Verdict};
 use crate::state_dir::{self, Process};
 use crate::terminal::say;
 use anyhow::{Context, bail};
 use chrono::{DateTime, Utc};
-use fgm_store::reader::Reader;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::HashMap;
@@ -62,7 +62,8 @@ pub(crate) struct Record {
     pub(crate) duration_ms: i64,
     /// When it was over.
     pub(crate) ended_ms: Option<i64>,
-    pub(crate) data_dir: PathBuf,
+    /// Where its rows are; `None` where the viewers of its nodes are asked.
+    pub(crate) data_dir: Option<PathBuf>,
     /// The page.
     pub(crate) url: String,
     /// Names of its pods by UID.
@@ -167,12 +168,29 @@ impl Record {
         Scenario::read(&self.folder()?)
     }
 
-    /// What of the store belongs to it.
-    pub(crate) fn observed<'a>(&'a self, reader: &'a Reader) -> Observed<'a> {
+    /// Where what was recorded of it is asked for.
+    ///
+    /// # Errors
+    /// The cluster cannot be reached.
+    pub(crate) fn recorded(&self) -> anyhow::Result<Box<dyn Recorded>> {
+        Ok(match (&self.data_dir, &self.place) {
+            (Some(dir), _) => Box::new(Stored::open(dir, self.pods.clone())),
+            (
+                None,
+                Place::Cluster {
+                    kubeconfig,
+                    context,
+                },
+            ) => Box::new(Cluster::of(kubeconfig.as_ref(), context.as_ref())?.viewers(self)?),
+            (None, Place::Local { .. }) => bail!("the record of {} names no data", self.run),
+        })
+    }
+
+    /// What is known of it so far.
+    pub(crate) fn observed<'a>(&self, recorded: &'a dyn Recorded) -> Observed<'a> {
         let last_ms = self.started_ms + self.duration_ms;
         Observed {
-            reader,
-            pods: &self.pods,
+            recorded,
             start_ms: self.started_ms,
             end_ms: self.ended_ms.unwrap_or_else(super::now_ms).min(last_ms),
         }

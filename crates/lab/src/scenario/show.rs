@@ -4,12 +4,12 @@ use super::cluster::Cluster;
 use super::dashboard::Dashboard;
 use super::record::{Place, Record};
 use super::{LOOK_EVERY, now_ms};
+use crate::expect::recorded::Recorded;
 use crate::expect::{Expectations, Outcome, Verdict, VerdictRow, clock, table};
 use crate::terminal::{line, say};
-use anyhow::{Context, ensure};
+use anyhow::Context;
 use chrono::{DateTime, SecondsFormat, Utc};
-use fgm_model::{Signal, Table};
-use fgm_store::reader::{Reader, SeriesQuery};
+use fgm_model::Signal;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, File};
@@ -26,7 +26,7 @@ const MOST_LINES: usize = 8;
 pub(super) fn follow(
     record: &Record,
     expectations: &Expectations,
-    reader: &Reader,
+    recorded: &dyn Recorded,
     done: impl Fn() -> bool,
 ) -> anyhow::Result<()> {
     let end_ms = record.started_ms + record.duration_ms;
@@ -42,7 +42,7 @@ pub(super) fn follow(
             continue;
         }
         looked = Some(Instant::now());
-        let verdict = expectations.judge(&record.observed(reader))?;
+        let verdict = expectations.judge(&record.observed(recorded))?;
         let passed = (now_ms() - record.started_ms) / 1000;
         for row in news(&verdict, &mut told) {
             bar.suspend(|| line(&format!("{passed:>4} s  {}", in_words(row))));
@@ -86,7 +86,7 @@ pub(super) fn verdict(
     record: &Record,
     verdict: &Verdict,
     dashboard: &Dashboard,
-    reader: &Reader,
+    recorded: &dyn Recorded,
 ) -> anyhow::Result<()> {
     let held = verdict
         .rows
@@ -97,8 +97,8 @@ pub(super) fn verdict(
     line("");
     line(table(verdict).trim_end());
     line("");
-    sparklines(record, dashboard, reader)?;
-    let range = (record.started_ms, record.observed(reader).end_ms);
+    sparklines(record, dashboard, recorded)?;
+    let range = (record.started_ms, record.observed(recorded).end_ms);
     say(&format!(
         "look: {}",
         dashboard.link(&record.url, &record.namespace, range)
@@ -112,34 +112,22 @@ pub(super) fn verdict(
     Ok(())
 }
 
-fn sparklines(record: &Record, dashboard: &Dashboard, reader: &Reader) -> anyhow::Result<()> {
+fn sparklines(
+    record: &Record,
+    dashboard: &Dashboard,
+    recorded: &dyn Recorded,
+) -> anyhow::Result<()> {
     let Some(signal) = Signal::from_id(dashboard.key_metric()) else {
         return Ok(());
     };
-    let observed = record.observed(reader);
+    let observed = record.observed(recorded);
     let range = (observed.start_ms, observed.end_ms);
-    let containers = reader.containers(range.0, range.1)?;
-    let of_run = |uid: Option<&String>| uid.and_then(|uid| record.pods.get(uid));
-    let ids = containers
-        .iter()
-        .filter(|one| of_run(one.identity.pod_uid.as_ref()).is_some())
-        .map(|one| one.id.clone())
-        .take(MOST_LINES)
-        .collect();
-    let series = reader.series(&SeriesQuery {
-        table: Table::Metrics,
-        signals: vec![signal],
-        start_ms: range.0,
-        end_ms: range.1,
-        series: Some(ids),
-    })?;
-    for one in &series {
-        let (Some(values), Some(pod)) = (one.values.first(), of_run(one.identity.pod_uid.as_ref()))
-        else {
-            continue;
-        };
-        let name = format!("{pod}/{}", one.identity.display_name());
-        match sparkline(&one.times_ms, values, range, one.interval_ms) {
+    let all = recorded.samples(&[signal], range)?;
+    for one in all.iter().take(MOST_LINES) {
+        let (name, values) = (&one.who, one.values.first());
+        let drawn =
+            values.and_then(|values| sparkline(&one.times_ms, values, range, one.interval_ms));
+        match drawn {
             Some((text, most)) => line(&format!(
                 "{text}  {} of {name}, up to {most:.0} {}",
                 signal.id(),
@@ -223,7 +211,10 @@ pub(super) fn one(record: &Record) {
     if let Some(ended_ms) = record.ended_ms {
         line(&format!("ended      {}", rfc3339(ended_ms)));
     }
-    line(&format!("data       {}", record.data_dir.display()));
+    match &record.data_dir {
+        Some(dir) => line(&format!("data       {}", dir.display())),
+        None => line("data       with the viewers of its nodes"),
+    }
     let mut pods: Vec<_> = record.pods.iter().collect();
     pods.sort_by_key(|(_, name)| *name);
     for (uid, name) in pods {
@@ -278,15 +269,10 @@ pub(super) fn logs(record: &Record, follow: bool) -> anyhow::Result<()> {
     } = &record.place
     {
         let of_cluster = Cluster::of(kubeconfig.as_ref(), context.as_ref())?;
-        ensure!(
-            !follow,
-            "in a cluster they are followed by kubectl -n {} logs -f POD",
-            record.namespace
-        );
-        for (name, text) in of_cluster.logs(record)? {
-            text.lines()
-                .for_each(|one| line(&format!("{name} | {one}")));
-        }
+        let over = || !record.is_running() || has_ended(record);
+        of_cluster.logs(record, follow, over, |name, text| {
+            line(&format!("{name} | {text}"));
+        })?;
         return Ok(());
     }
     let folder = record.folder()?.join("logs");
@@ -318,12 +304,16 @@ pub(super) fn logs(record: &Record, follow: bool) -> anyhow::Result<()> {
             }
             *from += whole as u64;
         }
-        let ended = Record::find(Some(&record.run))?.ended_ms.is_some();
-        if !follow || over || ended {
+        if !follow || over || has_ended(record) {
             return Ok(());
         }
         std::thread::sleep(Duration::from_millis(200));
     }
+}
+
+/// Whether it was ended since it was looked up.
+fn has_ended(record: &Record) -> bool {
+    Record::find(Some(&record.run)).is_ok_and(|now| now.ended_ms.is_some())
 }
 
 fn rfc3339(time_ms: i64) -> String {

@@ -8,6 +8,7 @@ use fgm_gateway::{Node, Peer};
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
 use std::collections::HashMap;
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use tokio::io::copy_bidirectional;
@@ -19,7 +20,7 @@ use tokio::task::JoinHandle;
 const PORT: u16 = 8050;
 
 /// The ports, by the names of their nodes.
-pub(super) struct Forwards {
+pub(crate) struct Forwards {
     pods: Api<Pod>,
     open: HashMap<String, Forward>,
 }
@@ -38,7 +39,7 @@ impl Drop for Forward {
 }
 
 impl Forwards {
-    pub(super) fn new(pods: Api<Pod>) -> Self {
+    pub(crate) fn new(pods: Api<Pod>) -> Self {
         Self {
             pods,
             open: HashMap::new(),
@@ -46,11 +47,11 @@ impl Forwards {
     }
 
     /// The nodes by which these viewers are reached; those of before are not any more.
-    pub(super) fn to(&mut self, viewers: &[ViewerPod]) -> Arc<[Node]> {
+    pub(super) fn nodes(&mut self, viewers: &[ViewerPod]) -> Arc<[Node]> {
         let is_there = |node: &String| viewers.iter().any(|viewer| viewer.node == *node);
         self.open.retain(|node, _| is_there(node));
         let nodes = viewers.iter().filter_map(|viewer| {
-            let node = self.to_one(viewer);
+            let node = self.node_of(viewer);
             // The API server's names are host names, and there are ports.
             node.inspect_err(|error| tracing::warn!("node {}: {error}", viewer.node))
                 .ok()
@@ -58,22 +59,30 @@ impl Forwards {
         nodes.collect()
     }
 
-    fn to_one(&mut self, viewer: &ViewerPod) -> Result<Node, String> {
+    fn node_of(&mut self, viewer: &ViewerPod) -> Result<Node, String> {
         if let Some(trouble) = &viewer.trouble {
             return Node::away(&viewer.node, trouble.clone());
         }
-        let address = match self.open.get(&viewer.node) {
-            Some(forward) => {
-                forward.pod.send_replace(viewer.name.clone());
-                forward.address
-            }
-            None => self.open(viewer).map_err(|error| error.to_string())?,
-        };
+        let address = self.address_of(viewer).map_err(|error| error.to_string())?;
         let peer: Peer = format!("{}=http://{address}", viewer.node).parse()?;
         Ok(peer.into())
     }
 
-    fn open(&mut self, viewer: &ViewerPod) -> std::io::Result<SocketAddr> {
+    /// The port of this machine behind which that viewer answers.
+    ///
+    /// # Errors
+    /// When no port is left.
+    pub(crate) fn address_of(&mut self, viewer: &ViewerPod) -> io::Result<SocketAddr> {
+        match self.open.get(&viewer.node) {
+            Some(forward) => {
+                forward.pod.send_replace(viewer.name.clone());
+                Ok(forward.address)
+            }
+            None => self.open(viewer),
+        }
+    }
+
+    fn open(&mut self, viewer: &ViewerPod) -> io::Result<SocketAddr> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;

@@ -3,10 +3,10 @@
 //! Each node's viewer is reached by port-forwards through the API server, so what reaches the API
 //! server reaches the data. The gateway bears the cluster's token; browsers log in by a link.
 
-mod forward;
+pub(crate) mod forward;
 
 use crate::api_server;
-use crate::cluster::{NAMESPACE, TOKEN_SECRET};
+use crate::cluster::{NAMESPACE, TOKEN_SECRET, VIEWER_LABELS};
 use crate::state_dir;
 use crate::terminal::{open_in_browser, say};
 use anyhow::Context;
@@ -111,10 +111,21 @@ impl Viewer {
 /// Keeps the list of nodes.
 async fn follow(pods: Api<Pod>, tell: &watch::Sender<Arc<[Node]>>) {
     let mut forwards = Forwards::new(pods.clone());
-    pods::follow(pods, "app.kubernetes.io/name=fgm", |viewers| {
-        tell.send_replace(forwards.to(&viewers));
+    pods::follow(pods, VIEWER_LABELS, |viewers| {
+        tell.send_replace(forwards.nodes(&viewers));
     })
     .await;
+}
+
+/// What a cluster's viewers ask for.
+///
+/// # Errors
+/// The secret is another one.
+pub(crate) fn token_of(secret: &Secret) -> anyhow::Result<&str> {
+    let data = secret.data.as_ref().and_then(|data| data.get("token"));
+    let text = data.and_then(|data| std::str::from_utf8(&data.0).ok());
+    text.map(str::trim)
+        .with_context(|| format!("the secret {TOKEN_SECRET} holds no token"))
 }
 
 /// The cluster's token in a file that nobody else can read, for as long as this runs.
@@ -131,13 +142,12 @@ impl TokenCopy {
     }
 
     fn write(&self, secret: &Secret) -> anyhow::Result<()> {
-        let data = secret.data.as_ref().and_then(|data| data.get("token"));
-        let data = data.with_context(|| format!("the secret {TOKEN_SECRET} holds no token"))?;
+        let token = token_of(secret)?;
         let new = self.path.with_extension("new");
         let write = |path: &Path| {
             let mut options = fs::OpenOptions::new();
             options.write(true).create(true).truncate(true).mode(0o600);
-            options.open(path)?.write_all(&data.0)?;
+            options.open(path)?.write_all(token.as_bytes())?;
             fs::rename(path, &self.path)
         };
         write(&new).with_context(|| format!("cannot write {}", self.path.display()))

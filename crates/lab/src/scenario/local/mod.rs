@@ -66,7 +66,7 @@ pub(crate) fn start(
         started_ms: now_ms(),
         duration_ms: i64::try_from(duration.as_millis()).unwrap_or(i64::MAX),
         ended_ms: None,
-        data_dir: recorder.data_dir.clone(),
+        data_dir: Some(recorder.data_dir.clone()),
         url: recorder.url.clone(),
         pods: manifest
             .pods
