@@ -131,6 +131,15 @@ impl Selection {
             .collect()
     }
 
+    /// Whether an event is selected that happened to that instance, or to the node.
+    pub(crate) fn selects(&self, node: &str, who: Option<&Instance>) -> bool {
+        match who {
+            Some(who) => self.matches(node, who),
+            // The node's own belong to nobody's selection.
+            None => self.is_empty(),
+        }
+    }
+
     /// Whether a container is selected, events apart.
     pub(crate) fn matches(&self, node: &str, who: &Instance) -> bool {
         self.0.iter().all(|term| {

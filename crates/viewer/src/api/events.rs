@@ -22,8 +22,9 @@ struct EventList {
     matched: usize,
 }
 
+/// An event as it is told.
 #[derive(Serialize)]
-struct Item {
+pub(crate) struct Item {
     event_id: String,
     revision: i64,
     kind: String,
@@ -51,15 +52,11 @@ pub(crate) async fn events(
         let mut rows = reader.events(start_ms, end_ms)?;
         rows.retain(|event| {
             let kind = kinds.is_empty() || kinds.contains(&event.kind.as_str());
-            kind && match &event.instance {
-                Some(who) => selection.matches(&event.node, who),
-                // The node's own belong to nobody's selection.
-                None => selection.is_empty(),
-            }
+            kind && selection.selects(&event.node, event.instance.as_deref())
         });
         let matched = rows.len();
         let left_out = matched.saturating_sub(MOST_EVENTS);
-        let events = rows.into_iter().skip(left_out).map(item).collect();
+        let events = rows.iter().skip(left_out).map(Item::of).collect();
         Ok(EventList { events, matched })
     })
     .await
@@ -81,21 +78,22 @@ fn kinds(text: Option<&str>) -> Result<Vec<&'static str>, Problem> {
         .collect()
 }
 
-fn item(event: EventRow) -> Item {
-    let who = event.instance;
-    let who = who.as_deref();
-    Item {
-        event_id: event.event_id,
-        revision: event.revision,
-        kind: event.kind,
-        time_ms: event.time_ms,
-        recorded_at_ms: event.recorded_at_ms,
-        id: event.series,
-        name: who.map(|who| who.display_name().to_owned()),
-        namespace: who.and_then(|who| who.namespace.clone()),
-        pod: who.and_then(|who| who.pod_name.clone()),
-        container_id: who.map(|who| who.container_id.clone()),
-        node: event.node.to_string(),
-        detail: event.detail,
+impl Item {
+    pub(crate) fn of(event: &EventRow) -> Self {
+        let who = event.instance.as_deref();
+        Self {
+            event_id: event.event_id.clone(),
+            revision: event.revision,
+            kind: event.kind.clone(),
+            time_ms: event.time_ms,
+            recorded_at_ms: event.recorded_at_ms,
+            id: event.series.clone(),
+            name: who.map(|who| who.display_name().to_owned()),
+            namespace: who.and_then(|who| who.namespace.clone()),
+            pod: who.and_then(|who| who.pod_name.clone()),
+            container_id: who.map(|who| who.container_id.clone()),
+            node: event.node.to_string(),
+            detail: event.detail.clone(),
+        }
     }
 }

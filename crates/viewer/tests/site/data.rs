@@ -55,7 +55,12 @@ pub(crate) fn row(instance: &Arc<Instance>, second: i64) -> Row {
     }
 }
 
-fn event(id: &str, kind: EventKind, second: i64, instance: Option<&Arc<Instance>>) -> Event {
+pub(crate) fn event(
+    id: &str,
+    kind: EventKind,
+    second: i64,
+    instance: Option<&Arc<Instance>>,
+) -> Event {
     Event {
         event_id: id.into(),
         revision: 1,

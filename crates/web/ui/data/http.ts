@@ -164,7 +164,7 @@ export class HttpSource implements DataSource {
     return decodeFrames(await response.arrayBuffer());
   }
 
-  tail(onTick: (liveUntilMs: number) => void): () => void {
+  tail(onTick: (liveUntilMs: number) => void, onEvent: () => void): () => void {
     let stream: EventSource | null = null;
     let timer: ReturnType<typeof setTimeout> | undefined;
     let stopped = false;
@@ -198,6 +198,7 @@ export class HttpSource implements DataSource {
       stream.addEventListener("tick", (event: MessageEvent<string>) => {
         tell((JSON.parse(event.data) as { live_until_ms?: unknown }).live_until_ms);
       });
+      stream.addEventListener("event", onEvent);
       stream.addEventListener("error", () => {
         close();
         if (!stopped && !document.hidden) poll(Date.now() + REOPEN_MS);

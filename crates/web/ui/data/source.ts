@@ -65,8 +65,11 @@ export interface DataSource {
   containers(start: number, end: number, sel: string, signal?: AbortSignal): Promise<ContainerList>;
   series(query: SeriesQuery, signal?: AbortSignal): Promise<readonly Frame[]>;
   events(start: number, end: number, sel: string, signal?: AbortSignal): Promise<readonly EventRow[]>;
-  /** Calls `onTick` with the time of the newest sample whenever it moves; returns the way to stop. */
-  tail(onTick: (liveUntilMs: number) => void): () => void;
+  /**
+   * Calls `onTick` with the time of the newest sample whenever it moves, and before it `onEvent` if
+   * something happened; returns the way to stop.
+   */
+  tail(onTick: (liveUntilMs: number) => void, onEvent: () => void): () => void;
 }
 
 /** The server answered, but not with data. */

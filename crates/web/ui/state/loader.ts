@@ -58,11 +58,17 @@ export class Loader {
     }
     this.failures = 0;
     this.fitYouth();
-    this.stopTail ??= this.source.tail((liveUntil) => {
-      // The clock of this browser may run ahead of the node's.
-      store.newest.value = this.newestIsGuess ? liveUntil : Math.max(store.newest.peek(), liveUntil);
-      this.newestIsGuess = false;
-    });
+    this.stopTail ??= this.source.tail(
+      (liveUntil) => {
+        // The clock of this browser may run ahead of the node's.
+        store.newest.value = this.newestIsGuess ? liveUntil : Math.max(store.newest.peek(), liveUntil);
+        this.newestIsGuess = false;
+      },
+      // The tick that follows asks for the lists again.
+      () => {
+        this.listsFor = "";
+      },
+    );
     effect(() => this.onChange());
     followExtras(this.source);
   }
