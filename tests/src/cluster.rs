@@ -30,10 +30,10 @@ impl Cluster {
         let rendered = manifests("kind")?;
         let folder = must(tempfile::tempdir(), "temporary directory");
         let cluster = Self { folder, bed };
-        must(fs::create_dir(cluster.path().join("manifests")), "made");
+        must(fs::create_dir(cluster.folder().join("manifests")), "made");
         let programs = programs::fgm();
         let made = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("../kind/images.sh"))
-            .arg(cluster.path().join("images"))
+            .arg(cluster.folder().join("images"))
             .args(programs.parent())
             .output();
         let made = must(made, "the script runs");
@@ -62,14 +62,16 @@ impl Cluster {
         Some(cluster)
     }
 
-    fn path(&self) -> &Path {
+    /// The folder that the guest sees as `/host`.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
         self.folder.path()
     }
 
     /// What the script left as `/host/out/<name>`.
     #[must_use]
     pub fn out(&self, name: &str) -> PathBuf {
-        self.path().join("out").join(name)
+        self.folder().join("out").join(name)
     }
 
     /// The text of a file that the script left; empty where there is none.
@@ -80,7 +82,7 @@ impl Cluster {
 
     /// Writes a file that the guest sees as `/host/<name>`.
     pub fn put(&self, name: &str, text: &str) {
-        must(fs::write(self.path().join(name), text), name);
+        must(fs::write(self.folder().join(name), text), name);
     }
 
     /// Gives it a program, for runs beside the cluster. Without its symbols: the guest's disk and
@@ -92,7 +94,7 @@ impl Cluster {
         let name = program.file_name().unwrap_or_default();
         let strip = Command::new("strip")
             .arg("-o")
-            .arg(self.path().join(name))
+            .arg(self.folder().join(name))
             .arg(program)
             .status();
         assert!(must(strip, "strip runs").success());
@@ -104,11 +106,14 @@ impl Cluster {
     /// When that fails.
     pub fn image(&self, name: &str) {
         let made = Command::new(self.bed.join("mkimage"))
-            .arg(self.path().join(format!("images/{name}-latest.tar")))
+            .arg(self.folder().join(format!("images/{name}-latest.tar")))
             .arg(format!("localhost/{name}:latest"))
             .arg(format!("/bin/{name}"))
             .arg("--libs")
-            .arg(format!("{}=/bin/{name}", self.path().join(name).display()))
+            .arg(format!(
+                "{}=/bin/{name}",
+                self.folder().join(name).display()
+            ))
             .status();
         assert!(must(made, "mkimage runs").success());
     }
@@ -121,7 +126,7 @@ impl Cluster {
     pub fn run(&self, script: &str, logs: &[&str]) -> Option<()> {
         self.put("run.sh", script);
         let output = Command::new(self.bed.join("cluster"))
-            .arg(self.path())
+            .arg(self.folder())
             .args(["--timeout", "900"])
             .output();
         let output = must(output, "the test bed runs");

@@ -9,12 +9,17 @@
 use fgm_model::schema::column;
 use fgm_model::{Metric, Table};
 use fgm_stories::cluster::Cluster;
+use fgm_stories::generated::generate;
 use fgm_stories::needs::say;
 use fgm_stories::programs;
-use fgm_stories::stored::{Content, EventRow, Stored, assert_holds, assert_orderly, unique};
+use fgm_stories::stored::{
+    Content, EventRow, Stored, assert_holds, assert_orderly, files_below, unique,
+};
 use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
 
 /// A static pod, as a person puts it into the kubelet's folder.
 const STATIC: &str = r#"
@@ -51,6 +56,9 @@ fn everybody_is_called_by_name_and_what_fails_is_told() {
     cluster.put("manifests/30-pods.yaml", include_str!("cluster.yaml"));
     cluster.put("failing.yaml", include_str!("cluster_failing.yaml"));
     cluster.put_program(&programs::fgm());
+    let earlier = cluster.folder().join("earlier");
+    let flags = ["--scenario", "idle", "--containers", "3", "--segments"];
+    let _truth = generate(&earlier, &flags);
     let Some(()) = cluster.run(include_str!("cluster.sh"), &["fgm.log"]) else {
         return;
     };
@@ -101,8 +109,14 @@ fn everybody_is_called_by_name_and_what_fails_is_told() {
     the_oom_kill_is_told(&content, &status("hog.json"));
     every_restart_is_told(&content, &status("crash.json"));
     let before = Stored::open(&cluster.out("before")).read();
-    // What is missing afterwards would be the cost of a new version.
-    assert_holds(&unique(content.keys()), &unique(before.keys()), "lost");
+    // What is missing afterwards would be the cost of a new version, or of a kill.
+    let before = unique(before.keys());
+    assert_holds(&unique(content.keys()), &before, "lost");
+    let before_kill = Stored::open(&cluster.out("before-kill")).read();
+    let before_kill = unique(before_kill.keys());
+    assert!(before_kill.len() > before.len());
+    assert_holds(&unique(content.keys()), &before_kill, "lost by a kill");
+    the_consolidator_is_at_work(&cluster, &earlier);
     assert_orderly(&cluster.out("data"));
     let mut found: BTreeMap<String, Vec<Names>> = BTreeMap::new();
     for row in content.texts(COLUMNS) {
@@ -131,6 +145,23 @@ fn everybody_is_called_by_name_and_what_fails_is_told() {
         assert!(classes.contains(&class), "{classes:?}");
     }
     assert!(meant.len() >= 12, "{meant:#?}");
+}
+
+/// Without being root it has merged an hour that a recorder left, deleted its minutes, and put aside
+/// the one that is none: all others' rows are in the file of the hour.
+fn the_consolidator_is_at_work(cluster: &Cluster, earlier: &Path) {
+    insta::assert_snapshot!("merged", cluster.read("merged.txt"));
+    let mut minutes = files_below(&earlier.join("metrics"));
+    minutes.sort();
+    fs::remove_file(&minutes[0]).expect("the minute that was no file");
+    let merged = Stored::open(&cluster.out("merged")).read();
+    let meant = unique(Stored::open(earlier).read().keys());
+    assert_eq!(unique(merged.keys()), meant);
+    assert!(meant.len() > 10_000, "{}", meant.len());
+    for table in ["metrics_60s", "metrics_600s"] {
+        let made = files_below(&cluster.out("merged").join(table));
+        assert_eq!(made.len(), 1, "{table}: {made:?}");
+    }
 }
 
 /// Exactly one event, of the kernel's own kill: recorded within two ticks of the counter's move;

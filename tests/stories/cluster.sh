@@ -55,11 +55,53 @@ for capabilities in +sys_ptrace,+dac_read_search +sys_ptrace +dac_read_search ''
     cp -r "/h/run/fgm$capabilities" "$out"
 done
 
-# A new version takes the place of the old one.
+# What there is before a new version takes the place of the old one.
 kubectl get pods -A -o json > /host/out/pods-before.json
 cp -r /var/lib/fgm /host/out/before
+
+# The minutes of an hour that is long over, among them one that is none: the consolidator looks for
+# such when it starts. They are as a recorder in a pod leaves them.
+for table in /host/earlier/*=*/ /host/earlier/metrics /host/earlier/events; do
+    [ ! -d "$table" ] || cp -r "$table" /var/lib/fgm/
+done
+rubbish=$(find /var/lib/fgm/metrics -path '*pod=fgm-generated/*.parquet' | sort | head -n 1)
+echo rubbish > "$rubbish"
+chgrp -R 65532 /var/lib/fgm/metrics /var/lib/fgm/events
+find /var/lib/fgm/metrics /var/lib/fgm/events -type d -exec chmod 2775 {} +
+
 $fgm patch ds fgm -p '{"spec": {"template": {"metadata": {"annotations": {"version": "next"}}}}}'
 until_true 30 rolled_out
+# shellcheck disable=SC2329 # called through until_true
+consolidated() {
+    [ "$(find /var/lib/fgm/metrics -path '*pod=fgm-generated/*.parquet' | wc -l)" -eq 1 ] &&
+        [ -n "$(find /var/lib/fgm/_quarantine -type f -name '*.txt')" ]
+}
+until_true 120 consolidated
+find /var/lib/fgm/metrics /var/lib/fgm/_quarantine -type f \( -path '*fgm-generated*' -o -path '*_quarantine*' \) \
+    -exec stat -c '%u:%g %a' {} \; | sort | uniq -c > /host/out/merged.txt
+mkdir /host/out/merged
+for name in metrics metrics_60s metrics_600s _quarantine; do
+    cp -r "/var/lib/fgm/$name" /host/out/merged/
+done
+rm -r /var/lib/fgm/_quarantine/*
+find /var/lib/fgm -depth -type d -name pod=fgm-generated -exec rm -r {} \;
+
+# The recorder dies, and so does the kubelet: the one comes back, the other finds its pods.
+cp -r /var/lib/fgm /host/out/before-kill
+kill -9 "$(pidof -s /bin/fgm || pidof -s fgm)"
+# shellcheck disable=SC2329 # called through until_true
+again() {
+    [ "$($fgm get pods -o 'jsonpath={.items[0].status.containerStatuses[?(@.name=="fgm")].restartCount}')" = 1 ]
+}
+until_true 120 again
+until_true 30 rolled_out
+recorder=$(pidof -s /bin/fgm || pidof -s fgm)
+kill -9 "$(pidof kubelet)"
+xargs -d '\n' sh -c 'exec "$@" >> /host/out/cluster/kubelet-killed.log 2>&1' sh < /run/k8s/kubelet.words &
+# shellcheck disable=SC2329 # called through until_true
+answers() { $fgm logs ds/fgm -c fgm --tail=1 > /dev/null 2>&1; }
+until_true 120 answers
+[ "$(pidof -s /bin/fgm || pidof -s fgm)" = "$recorder" ] || { echo "the kubelet took the recorder along"; exit 1; }
 kubectl get pods -A -o json > /host/out/pods.json
 
 # An OOM kill and a crash loop. The status is kept as the API server has it at first.

@@ -11,12 +11,13 @@
 use fgm_model::{Metric, Signal, Table};
 use fgm_store::reader::{Reader, SeriesQuery};
 use fgm_stories::guest::Guest;
-use fgm_stories::stored::{EventRow, Row, Stored, assert_orderly};
+use fgm_stories::stored::{EventRow, Row, Stored, assert_holds, assert_orderly, unique};
 use std::collections::{HashMap, HashSet};
 
 const RESOURCES: &str = include_str!("kernel_resources.sh");
 const SHORT_LIVES: &str = include_str!("kernel_short_lives.sh");
 const OOM: &str = include_str!("kernel_oom.sh");
+const REBOOT: &str = include_str!("kernel_reboot.sh");
 
 /// The containers of `kernel_resources.sh` by the end of their ID.
 const THROTTLED: u32 = 1;
@@ -215,6 +216,31 @@ fn every_oom_is_one_event() {
     }
     assert_eq!(of(GROUP)[0].detail["group_kill"], true);
     assert_eq!(kills.len(), 53, "{kills:?}");
+}
+
+/// Two boots over one data directory: what the first had written is sealed by the second, and a
+/// container of the same name is another instance of the same series.
+#[test]
+fn a_reboot_costs_nothing_that_was_written() {
+    let Some(guest) = Guest::new() else { return };
+    let Some(_) = guest.run(REBOOT) else { return };
+    let cut = Stored::open(&guest.folder().join("data")).read();
+    assert!(cut.streams() > 0, "the first boot sealed nothing");
+    let before = unique(cut.keys());
+    assert!(before.len() >= 8, "{before:?}");
+    let Some(_) = guest.run(REBOOT) else { return };
+
+    let data_dir = guest.folder().join("after");
+    assert_orderly(&data_dir);
+    let after = Stored::open(&data_dir).read();
+    assert_holds(&unique(after.keys()), &before, "lost by the reboot");
+    let containers = Reader::open(&data_dir).containers(0, i64::MAX).unwrap();
+    let one = containers
+        .iter()
+        .find(|one| one.identity.container_id == id(1));
+    let lives = &one.unwrap().instances;
+    assert_eq!(lives.len(), 2, "one for each boot: {lives:#?}");
+    assert!(lives[0].last_ms < lives[1].first_ms, "{lives:#?}");
 }
 
 const CPU_STAT: &[(&str, Metric)] = &[
