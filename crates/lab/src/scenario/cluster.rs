@@ -11,7 +11,7 @@ use crate::state_dir::{self, Process};
 use anyhow::{Context, bail, ensure};
 use chrono::Utc;
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{Namespace, Pod, Service};
+use k8s_openapi::api::core::v1::{Namespace, Pod, Secret, Service};
 use kube::api::{DeleteParams, ListParams, LogParams, PostParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client, Config};
@@ -154,7 +154,7 @@ impl Cluster {
         data_dir: &Path,
         duration: Duration,
     ) -> anyhow::Result<Record> {
-        let manifest = Manifest::parse(&scenario.deploy)?;
+        let manifest = Manifest::parse(&scenario.deploy)?.with_fresh_secrets()?;
         let (run, folder) = Record::reserve(&scenario.name, Utc::now())?;
         scenario.write(&folder)?;
         let mut record = Record {
@@ -250,6 +250,13 @@ impl Cluster {
                     let deployment = serde_json::from_value(document.clone())?;
                     let api: Api<Deployment> = Api::namespaced(client, namespace);
                     api.create(&PostParams::default(), &deployment)
+                        .await
+                        .map(|_| ())
+                }
+                "Secret" => {
+                    let secret = serde_json::from_value(document.clone())?;
+                    let api: Api<Secret> = Api::namespaced(client, namespace);
+                    api.create(&PostParams::default(), &secret)
                         .await
                         .map(|_| ())
                 }

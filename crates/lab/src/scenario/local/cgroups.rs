@@ -4,6 +4,7 @@
 use anyhow::{Context, bail};
 use fgm_cgroup::Mount;
 use fgm_model::identity::life_hash;
+use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt;
@@ -164,11 +165,17 @@ impl Cgroup {
         if fs::write(self.0.join("cgroup.kill"), "1").is_ok() {
             return;
         }
+        self.signal(Signal::KILL);
+    }
+
+    /// Sends a signal to every process that is in it and below it now.
+    pub(crate) fn signal(&self, signal: Signal) {
         for folder in folders_below(&self.0) {
             let list = fs::read_to_string(folder.join("cgroup.procs")).unwrap_or_default();
             for pid in list.lines().filter_map(|pid| pid.parse().ok()) {
-                if let Some(pid) = rustix::process::Pid::from_raw(pid) {
-                    let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+                if let Some(pid) = Pid::from_raw(pid) {
+                    // It may be gone by now.
+                    let _ = kill_process(pid, signal);
                 }
             }
         }
