@@ -137,6 +137,20 @@ fn record(state: &Path) -> Option<Value> {
     serde_json::from_slice(&fs::read(folder.join("run.json")).ok()?).ok()
 }
 
+/// Shared memory that nobody uses any more, as a database leaves it that did not end in order.
+fn abandoned_memory() -> Vec<String> {
+    let list = fs::read_to_string("/proc/sysvipc/shm").unwrap();
+    let mut columns = list.lines().map(|line| {
+        let columns: Vec<_> = line.split_whitespace().map(str::to_owned).collect();
+        columns
+    });
+    let names = columns.next().unwrap();
+    let at = |name: &str| names.iter().position(|one| one == name).unwrap();
+    let (id, users) = (at("shmid"), at("nattch"));
+    let abandoned = columns.filter(|columns| columns[users] == "0");
+    abandoned.map(|columns| columns[id].clone()).collect()
+}
+
 fn json_of(answer: &Answer) -> Value {
     serde_json::from_slice(&answer.body).unwrap_or_else(|_| panic!("{}", answer.text()))
 }
@@ -163,6 +177,7 @@ fn nothing_confirmed_is_lost_whatever_is_done_to_it() {
     if needs::postgres().is_none() {
         return;
     }
+    let before = abandoned_memory();
     let mut run = Run::start("45s");
     let made = wait_for("the database", || {
         let new = json!({"text": " Buy milk "});
@@ -281,6 +296,7 @@ fn nothing_confirmed_is_lost_whatever_is_done_to_it() {
     }
     let pods = fs::read_dir(run.folder.path().join("fgm/pods")).unwrap();
     assert_eq!(pods.count(), 0);
+    assert_eq!(abandoned_memory(), before);
     let refused = run.disrupt("kill-database", &[]);
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert_eq!(refused.status.code(), Some(1), "{said}");

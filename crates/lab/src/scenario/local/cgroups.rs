@@ -165,20 +165,30 @@ impl Cgroup {
         if fs::write(self.0.join("cgroup.kill"), "1").is_ok() {
             return;
         }
-        self.signal(Signal::KILL);
+        for pid in self.processes() {
+            // It may be gone by now.
+            let _ = kill_process(pid, Signal::KILL);
+        }
     }
 
-    /// Sends a signal to every process that is in it and below it now.
-    pub(crate) fn signal(&self, signal: Signal) {
+    /// Asks the first process of each container in it and below it to end, as a runtime does: what
+    /// others it has it ends itself.
+    pub(crate) fn terminate(&self) {
+        let all = self.processes();
+        let is_first = |pid: &&Pid| parent(**pid).is_none_or(|parent| !all.contains(&parent));
+        for pid in all.iter().filter(is_first) {
+            let _ = kill_process(*pid, Signal::TERM);
+        }
+    }
+
+    fn processes(&self) -> Vec<Pid> {
+        let mut processes = Vec::new();
         for folder in folders_below(&self.0) {
             let list = fs::read_to_string(folder.join("cgroup.procs")).unwrap_or_default();
-            for pid in list.lines().filter_map(|pid| pid.parse().ok()) {
-                if let Some(pid) = Pid::from_raw(pid) {
-                    // It may be gone by now.
-                    let _ = kill_process(pid, signal);
-                }
-            }
+            let pids = list.lines().filter_map(|pid| pid.parse().ok());
+            processes.extend(pids.filter_map(Pid::from_raw));
         }
+        processes
     }
 
     /// Whether no process is in it or below it.
@@ -202,6 +212,14 @@ impl Cgroup {
     pub(crate) fn open(path: &Path) -> Option<Self> {
         path.is_dir().then(|| Self(path.to_owned()))
     }
+}
+
+/// The parent of a process; `None` when either is gone.
+fn parent(pid: Pid) -> Option<Pid> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name may hold anything, so what is counted begins behind it.
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
+    Pid::from_raw(fields.nth(1)?.parse().ok()?)
 }
 
 /// The directories below and with that one, the deepest first.

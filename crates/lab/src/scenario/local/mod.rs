@@ -26,7 +26,6 @@ use make::{Maker, new_uid, place_of_volumes};
 use network::Network;
 use program::Neighbourhood;
 use recorder::Recorder;
-use rustix::process::Signal;
 use serde_json::Value;
 use std::fs;
 use std::io::ErrorKind;
@@ -38,8 +37,8 @@ use std::time::{Duration, Instant};
 
 /// How often containers are looked after.
 const STEP: Duration = Duration::from_millis(50);
-/// What is asked to end may end by itself; a cluster gives it longer.
-const GRACE: Duration = Duration::from_secs(5);
+/// What is asked to end may end by itself within that; a cluster gives it 30 s.
+const GRACE: Duration = Duration::from_secs(15);
 /// How long killed processes may take to be gone.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -200,7 +199,7 @@ pub(crate) fn clean_up(
     if let Some(cgroup) = Cgroup::open(path) {
         let asked = Instant::now();
         // A database that is killed leaves shared memory behind.
-        cgroup.signal(Signal::TERM);
+        cgroup.terminate();
         while !cgroup.is_empty() && asked.elapsed() < GRACE {
             std::thread::sleep(STEP);
         }

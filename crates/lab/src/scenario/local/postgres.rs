@@ -13,6 +13,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::{env, fs};
+use tokio::signal::unix::{SignalKind, signal};
 
 /// The last part of the image's name.
 pub(super) const NAME: &str = "postgres";
@@ -96,7 +97,7 @@ pub(crate) struct StartPostgres {
 impl StartPostgres {
     /// Returns only if that fails.
     pub(crate) fn become_it(&self) -> anyhow::Error {
-        match self.prepared() {
+        match self.prepared_in_peace() {
             Ok(data) => {
                 let error = self
                     .command(&self.server)
@@ -110,6 +111,26 @@ impl StartPostgres {
             }
             Err(error) => error,
         }
+    }
+
+    /// An end that is asked for meanwhile waits: `initdb` and what it starts would leave shared
+    /// memory behind.
+    fn prepared_in_peace(&self) -> anyhow::Result<PathBuf> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .context("cannot listen to signals")?;
+        let mut terminate = runtime.block_on(async { signal(SignalKind::terminate()) })?;
+        let data = self.prepared()?;
+        let asked = runtime.block_on(async {
+            tokio::select! {
+                biased;
+                _ = terminate.recv() => true,
+                () = tokio::task::yield_now() => false,
+            }
+        });
+        ensure!(!asked, "asked to end before the server was started");
+        Ok(data)
     }
 
     /// The directory of the data, filled at the first start.
