@@ -1,5 +1,6 @@
-//! The least of an HTTP client: one GET, one answer.
+//! The least of an HTTP client: one question, one answer.
 
+use serde_json::Value;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
@@ -26,12 +27,33 @@ impl Answer {
 /// # Errors
 /// When nobody answers, or not in HTTP.
 pub fn get(address: SocketAddr, path: &str) -> io::Result<Answer> {
+    ask(address, "GET", path, None)
+}
+
+/// Asks for that path by that method, with JSON where there is some.
+///
+/// # Errors
+/// When nobody answers, or not in HTTP.
+pub fn ask(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    json: Option<&Value>,
+) -> io::Result<Answer> {
+    let body = json.map(Value::to_string).unwrap_or_default();
+    let about = match json {
+        Some(_) => format!(
+            "Content-Type: application/json\r\nContent-Length: {}\r\n",
+            body.len()
+        ),
+        None => String::new(),
+    };
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(Duration::from_secs(30)))?;
     // By 1.0 the answer comes in one piece and the end of the stream ends it.
     write!(
         stream,
-        "GET {path} HTTP/1.0\r\nHost: {address}\r\nConnection: close\r\n\r\n"
+        "{method} {path} HTTP/1.0\r\nHost: {address}\r\nConnection: close\r\n{about}\r\n{body}"
     )?;
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes)?;

@@ -99,6 +99,22 @@ pub fn sparks() -> Option<Vec<PathBuf>> {
     )
 }
 
+/// A PostgreSQL server as the lab finds it, and a cgroup v2 tree that this user may write to.
+#[must_use]
+pub fn postgres() -> Option<()> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let debian = fs::read_dir("/usr/lib/postgresql").into_iter().flatten();
+    let debian = debian.flatten().map(|entry| entry.path().join("bin"));
+    let mut folders = env::split_paths(&path).chain(debian);
+    let is_there = folders.any(|folder| folder.join("postgres").is_file());
+    let is_root = rustix::process::geteuid().is_root();
+    require_or_skip(
+        (is_there && is_root).then_some(()),
+        "stories of the todo app",
+        "nothing, but run them as root and install PostgreSQL: apt install postgresql",
+    )
+}
+
 /// A Chromium: `FGM_CHROMIUM`.
 #[must_use]
 pub fn chromium() -> Option<PathBuf> {

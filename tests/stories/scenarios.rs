@@ -1,8 +1,12 @@
 //! `fgm-lab scenario`: experiments on this machine and on a kernel where limits hold.
 
+use fgm_stories::api_server::ApiServer;
 use fgm_stories::guest::Guest;
 use fgm_stories::needs::say;
-use fgm_stories::programs;
+use fgm_stories::process::Killable;
+use fgm_stories::{programs, wait_for};
+use std::path::Path;
+use std::process::Command;
 
 const SCRIPT: &str = include_str!("scenarios.sh");
 const NAMES: [&str; 7] = [
@@ -66,4 +70,59 @@ fn every_scenario_passes_on_a_real_kernel() {
         .unwrap();
     assert!(row.starts_with("PASS"), "{other}");
     assert!(other.contains("FAIL: 2 of 5 hold"), "{other}");
+}
+
+/// No kubelet runs them there; but each object is what the server takes, and what stands in a
+/// Secret of `deploy.yaml` is not what a run has.
+#[test]
+fn a_real_api_server_takes_every_object() {
+    let Some(server) = ApiServer::start() else {
+        return;
+    };
+    let said = server.kubectl(&["create", "namespace", "dry"], "");
+    assert!(said.contains("created"), "{said}");
+    let folders = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios");
+    let mut taken = 0;
+    for folder in std::fs::read_dir(folders).unwrap() {
+        let text = std::fs::read_to_string(folder.unwrap().path().join("deploy.yaml")).unwrap();
+        let apply = [
+            "-n",
+            "dry",
+            "apply",
+            "--dry-run=server",
+            "--validate=true",
+            "-f",
+            "-",
+        ];
+        let said = server.kubectl(&apply, &text);
+        let objects = text.matches("\nkind: ").count() + usize::from(text.starts_with("kind: "));
+        let created = said
+            .lines()
+            .filter(|line| line.ends_with("created (server dry run)"));
+        assert_eq!(created.count(), objects, "{said}");
+        taken += objects;
+    }
+    say(&format!("{taken} objects of scenarios are taken"));
+    assert!(taken > 15);
+
+    let folder = tempfile::tempdir().unwrap();
+    let context = server.kubectl(&["config", "current-context"], "");
+    let mut command = Command::new(programs::fgm_lab());
+    command
+        .args(["scenario", "run", "todo-app", "--context", context.trim()])
+        .arg("--data-dir")
+        .arg(folder.path())
+        .env("KUBECONFIG", server.kubeconfig("admin"))
+        .env("XDG_STATE_HOME", folder.path());
+    let mut run = Killable::start(command);
+    // The last one that is made.
+    wait_for("the deployments", || {
+        let list = server.kubectl(&["get", "deployments", "-A", "-o", "name"], "");
+        list.contains("todo-load").then_some(())
+    });
+    let secret = "-o=jsonpath={.items[*].data.password}";
+    let secret = server.kubectl(&["get", "secrets", "-A", secret], "");
+    // 32 letters in base64, and not "manual".
+    assert_eq!(secret.trim().len(), 44, "{secret}");
+    run.kill();
 }

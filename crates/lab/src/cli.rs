@@ -27,6 +27,8 @@ enum Command {
     /// Run experiments that fail in one known way, with a verdict on what was recorded of them
     #[command(subcommand)]
     Scenario(scenario::Command),
+    /// Disturb a run of the todo app on this machine, and note it on the timeline
+    Disrupt(scenario::disrupt::Disrupt),
     /// Say what a file or a data directory holds
     Inspect {
         /// A Parquet file, a spool stream (.arrows) or a data directory
@@ -45,6 +47,9 @@ enum Command {
         #[arg(last = true)]
         program: Vec<String>,
     },
+    /// Become a PostgreSQL server
+    #[command(hide = true)]
+    StartPostgres(scenario::local::postgres::StartPostgres),
 }
 
 impl Cli {
@@ -58,11 +63,13 @@ impl Cli {
             Command::Cluster(cluster) => cluster.run()?,
             Command::Viewer(viewer) => viewer.run()?,
             Command::Scenario(command) => return command.run(),
+            Command::Disrupt(disrupt) => disrupt.run()?,
             Command::Inspect { path } => inspect::run(&path)?,
             Command::Sql { dir } => sql::run(dir)?,
             Command::EnterCgroup { cgroup, program } => {
                 return Err(scenario::local::container::enter(&cgroup, &program));
             }
+            Command::StartPostgres(start) => return Err(start.become_it()),
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -77,7 +84,7 @@ mod tests {
     fn help() {
         let mut command = Cli::command();
         insta::assert_snapshot!("help", command.render_long_help());
-        for name in ["up", "viewer", "scenario", "inspect", "sql"] {
+        for name in ["up", "viewer", "scenario", "disrupt", "inspect", "sql"] {
             let sub = command.find_subcommand_mut(name).expect("a command");
             insta::assert_snapshot!(format!("help_{name}"), sub.render_long_help());
         }

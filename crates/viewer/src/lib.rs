@@ -17,6 +17,7 @@ mod state;
 mod tail;
 mod telemetry;
 
+pub use notes::pin as pin_note;
 pub use state::AppState;
 
 use fgm_service::problem;

@@ -2,13 +2,15 @@
 //! shows of it can be checked.
 //!
 //! In a container the program is PID 1, which the kernel sends no signal that it has no handler
-//! for: SIGTERM and SIGINT are handled, and end the work at once with status 143 or 130.
+//! for: SIGTERM and SIGINT are handled, and end the work at once with status 143 or 130. Only the
+//! servers of the todo app answer first what they were asked, and end with 0.
 
 mod cpu;
 mod crash;
 mod memory;
 mod pressure;
 mod sigpipe;
+mod todo;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
@@ -26,6 +28,14 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Work {
+    #[command(flatten)]
+    Fault(Fault),
+    #[command(flatten)]
+    Todo(todo::Todo),
+}
+
+#[derive(Debug, Subcommand)]
+enum Fault {
     /// Use more memory all the time, up to a ceiling
     Leak(memory::Leak),
     /// Use some memory, then suddenly more than the limit
@@ -57,11 +67,21 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let code = runtime.block_on(async {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
-        let work = tokio::task::spawn_blocking(|| cli.work.run());
-        tokio::select! {
-            done = work => done.context("the work panicked")?,
-            _ = terminate.recv() => Ok(ended_by(15)),
-            _ = interrupt.recv() => Ok(ended_by(2)),
+        let ended = async move {
+            tokio::select! {
+                _ = terminate.recv() => 15,
+                _ = interrupt.recv() => 2,
+            }
+        };
+        match cli.work {
+            Work::Todo(part) => part.run(ended).await,
+            Work::Fault(fault) => {
+                let work = tokio::task::spawn_blocking(|| fault.run());
+                tokio::select! {
+                    done = work => done.context("the work panicked")?,
+                    signal = ended => Ok(ended_by(signal)),
+                }
+            }
         }
     });
     // The work may be in the middle of anything; nothing of it needs an end.
@@ -69,7 +89,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     code
 }
 
-impl Work {
+impl Fault {
     fn run(self) -> anyhow::Result<ExitCode> {
         match self {
             Self::Leak(leak) => leak.run(),

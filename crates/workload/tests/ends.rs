@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -143,6 +145,52 @@ fn files_are_read_over_and_over_and_leave_nothing() {
     assert_eq!(directory.path().read_dir().unwrap().count(), 0);
 }
 
+/// A server of the todo app and where it listens.
+fn server(args: &[&str]) -> (Child, String) {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_fgm-workload"))
+        .args(args)
+        .args(["--listen", "127.0.0.1:0"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let address = lines.find_map(|line| {
+        let line = line.unwrap();
+        line.split("listening on ").nth(1).map(str::to_owned)
+    });
+    // What it says later would fill the pipe.
+    std::thread::spawn(move || lines.count());
+    (child, address.unwrap())
+}
+
+fn ask(address: &str, path: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    write!(stream, "GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn the_todo_app_serves_without_what_is_behind_it_and_ends_in_order() {
+    let nobody = "postgres://todo@127.0.0.1:1/todo";
+    let (backend, address) = server(&["todo-backend", "--database", nobody]);
+    assert!(ask(&address, "/healthz").starts_with("HTTP/1.0 200"));
+    assert!(ask(&address, "/readyz").starts_with("HTTP/1.0 503"));
+    terminate(&backend);
+    assert_eq!(end(backend).code(), Some(0));
+
+    // Nobody is at the backend's address any more.
+    let gone = format!("http://{address}");
+    let (frontend, address) = server(&["todo-frontend", "--backend", &gone]);
+    assert!(ask(&address, "/").contains("<title>Todos</title>"));
+    let answer = ask(&address, "/api/todos");
+    assert!(answer.starts_with("HTTP/1.0 502"), "{answer}");
+    assert!(answer.contains("does not answer"), "{answer}");
+    terminate(&frontend);
+    assert_eq!(end(frontend).code(), Some(0));
+}
+
 #[test]
 fn senseless_settings_are_refused() {
     for args in [
@@ -151,6 +199,11 @@ fn senseless_settings_are_refused() {
         ["leak", "--rate", "0"],
         ["pressure", "--directory", "/nonexistent"],
         ["pressure", "--working-set", "1KiB"],
+        ["todo-backend", "--database", "rubbish"],
+        ["todo-frontend", "--backend", "https://a:1"],
+        ["todo-load", "--rate", "0"],
+        ["todo-load", "--clients", "0"],
+        ["todo-load", "--target", "a:1"],
     ] {
         assert_eq!(end(workload(&args)).code(), Some(1), "{args:?}");
     }

@@ -37,6 +37,7 @@ built_in!(
     "noisy-neighbour",
     "oom-kill",
     "sigpipe-crash",
+    "todo-app",
 );
 
 impl Scenario {

@@ -15,7 +15,7 @@ use anyhow::{Context, bail, ensure};
 use chrono::Utc;
 use futures_util::{AsyncBufReadExt, StreamExt};
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{Namespace, Pod, Service};
+use k8s_openapi::api::core::v1::{Namespace, Pod, Secret, Service};
 use k8s_openapi::jiff::Timestamp;
 use kube::api::{DeleteParams, ListParams, LogParams, PostParams};
 use kube::{Api, Client};
@@ -194,7 +194,7 @@ impl Cluster {
         data_dir: Option<&Path>,
         duration: Duration,
     ) -> anyhow::Result<Record> {
-        let mut manifest = Manifest::parse(&scenario.deploy)?;
+        let mut manifest = Manifest::parse(&scenario.deploy)?.with_fresh_secrets()?;
         if data_dir.is_none() {
             self.runtime.block_on(viewers::token(&self.client))?;
         }
@@ -300,6 +300,13 @@ impl Cluster {
                     let deployment = serde_json::from_value(document.clone())?;
                     let api: Api<Deployment> = Api::namespaced(client, namespace);
                     api.create(&PostParams::default(), &deployment)
+                        .await
+                        .map(|_| ())
+                }
+                "Secret" => {
+                    let secret = serde_json::from_value(document.clone())?;
+                    let api: Api<Secret> = Api::namespaced(client, namespace);
+                    api.create(&PostParams::default(), &secret)
                         .await
                         .map(|_| ())
                 }

@@ -2,7 +2,8 @@
 
 use anyhow::{Context, bail, ensure};
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{Pod, PodSpec, Service};
+use k8s_openapi::api::core::v1::{Pod, PodSpec, Secret, Service, ServiceSpec};
+use rustix::rand::{GetRandomFlags, getrandom};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -11,8 +12,10 @@ use std::collections::BTreeMap;
 pub(crate) struct Manifest {
     /// Pods as they stand there, and those that a Deployment makes.
     pub(crate) pods: Vec<Planned>,
-    /// Services: the labels that they select, by name.
-    pub(crate) services: BTreeMap<String, BTreeMap<String, String>>,
+    /// Services by name.
+    pub(crate) services: BTreeMap<String, ServiceSpec>,
+    /// The values of Secrets by their keys, by name.
+    pub(crate) secrets: BTreeMap<String, BTreeMap<String, String>>,
     /// The objects as they are written.
     pub(crate) documents: Vec<Value>,
 }
@@ -34,6 +37,7 @@ impl Manifest {
         let mut manifest = Self {
             pods: Vec::new(),
             services: BTreeMap::new(),
+            secrets: BTreeMap::new(),
             documents: documents.into_iter().filter(|one| !one.is_null()).collect(),
         };
         for document in manifest.documents.clone() {
@@ -101,14 +105,47 @@ impl Manifest {
             "Service" => {
                 let service: Service = serde_json::from_value(document)?;
                 let name = service.metadata.name.context("it has no name")?;
-                let selector = service.spec.and_then(|spec| spec.selector);
-                self.services
-                    .insert(name, selector.context("it has no selector")?);
+                let spec = service.spec.unwrap_or_default();
+                ensure!(spec.selector.is_some(), "it has no selector");
+                self.services.insert(name, spec);
             }
-            _ => bail!("only Pod, Deployment and Service are understood"),
+            "Secret" => {
+                let secret: Secret = serde_json::from_value(document)?;
+                let name = secret.metadata.name.context("it has no name")?;
+                let values = secret.string_data.context("it has no stringData")?;
+                self.secrets.insert(name, values);
+            }
+            _ => bail!("only Pod, Deployment, Service and Secret are understood"),
         }
         Ok(())
     }
+
+    /// The same with random values in its Secrets: those in a file that many have are none.
+    ///
+    /// # Errors
+    /// When the kernel gives no random bytes.
+    pub(crate) fn with_fresh_secrets(mut self) -> anyhow::Result<Self> {
+        for (name, values) in &mut self.secrets {
+            for value in values.values_mut() {
+                *value = random_word()?;
+            }
+            let of = |one: &&mut Value| {
+                one["kind"] == "Secret" && one["metadata"]["name"].as_str() == Some(name)
+            };
+            for document in self.documents.iter_mut().filter(of) {
+                document["stringData"] = serde_json::to_value(&*values)?;
+            }
+        }
+        Ok(self)
+    }
+}
+
+/// 128 random bits in letters that mean nothing in any URL or shell.
+fn random_word() -> anyhow::Result<String> {
+    let mut bytes = [0; 16];
+    let got = getrandom(&mut bytes, GetRandomFlags::empty()).context("no random bytes")?;
+    ensure!(got == bytes.len(), "too few random bytes");
+    Ok(format!("{:032x}", u128::from_ne_bytes(bytes)))
 }
 
 #[cfg(test)]
@@ -127,7 +164,20 @@ mod tests {
         let names: Vec<_> = manifest.pods.iter().map(|pod| pod.name.as_str()).collect();
         assert_eq!(names, ["web-0", "web-1"]);
         assert_eq!(manifest.pods[1].labels["app"], "web");
-        assert_eq!(manifest.services["web"]["app"], "web");
+        let selector = manifest.services["web"].selector.as_ref();
+        assert_eq!(selector.expect("a selector")["app"], "web");
+    }
+
+    #[test]
+    fn a_run_has_secrets_of_its_own() {
+        let yaml = "apiVersion: v1\nkind: Secret\nmetadata: {name: db}\nstringData: {password: public}\n\
+                    ---\napiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {containers: []}\n";
+        let fresh = || Manifest::parse(yaml)?.with_fresh_secrets();
+        let (one, other) = (fresh().expect("one"), fresh().expect("other"));
+        let password = &one.secrets["db"]["password"];
+        assert_eq!(password.len(), 32);
+        assert_ne!(password, &other.secrets["db"]["password"]);
+        assert_eq!(one.documents[0]["stringData"]["password"], **password);
     }
 
     #[test]
@@ -151,9 +201,9 @@ mod tests {
     #[test]
     fn what_is_not_understood_is_named() {
         let refused = |yaml: &str| format!("{:#}", Manifest::parse(yaml).expect_err("refused"));
-        let error = refused("apiVersion: v1\nkind: Secret\nmetadata: {name: s}\n");
+        let error = refused("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: s}\n");
         assert!(
-            error.contains("Secret s") && error.contains("only Pod"),
+            error.contains("ConfigMap s") && error.contains("only Pod"),
             "{error}"
         );
         assert!(refused("").contains("no pods"));

@@ -7,6 +7,7 @@
 mod book;
 mod cluster;
 mod dashboard;
+pub(crate) mod disrupt;
 pub(crate) mod local;
 mod manifest;
 mod record;

@@ -27,6 +27,8 @@ pub(crate) enum Place {
         cgroup: PathBuf,
         /// Where its Pod objects are.
         pods_dir: PathBuf,
+        /// Where its pods' folders are.
+        volumes: PathBuf,
     },
     /// In a cluster, in the namespace.
     Cluster {
@@ -202,7 +204,11 @@ impl Record {
     /// What could not be taken away.
     pub(crate) fn clean_up(&self) -> anyhow::Result<()> {
         match &self.place {
-            Place::Local { cgroup, pods_dir } => super::local::clean_up(self, cgroup, pods_dir),
+            Place::Local {
+                cgroup,
+                pods_dir,
+                volumes,
+            } => super::local::clean_up(self, cgroup, pods_dir, volumes),
             Place::Cluster {
                 kubeconfig,
                 context,

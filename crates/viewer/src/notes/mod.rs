@@ -5,11 +5,12 @@
 #[cfg(test)]
 mod tests;
 
+use fgm_store::DataDir;
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Notes in a directory, at most.
 const MOST_NOTES: usize = 10_000;
@@ -173,6 +174,28 @@ impl Notes {
         }
         Ok(self.dir.join(format!("{id}.json")))
     }
+}
+
+/// Pins a new note to a time, or a stretch of time, of a data directory (milliseconds UTC), as a
+/// viewer over it would at `PUT /api/v1/notes/ID`.
+///
+/// # Errors
+/// The note is none, there is one of that id, or it cannot be written.
+pub fn pin(
+    data_dir: &Path,
+    id: &str,
+    (time_ms, end_ms): (i64, Option<i64>),
+    text: &str,
+) -> io::Result<()> {
+    let note = Note {
+        time_ms,
+        end_ms,
+        series: None,
+        text: text.to_owned(),
+    };
+    let notes = Notes::new(DataDir::new(data_dir).notes());
+    let written = notes.write(id, note, &Expect::New);
+    written.map(|_| ()).map_err(io::Error::other)
 }
 
 /// Nothing that could leave the directory.

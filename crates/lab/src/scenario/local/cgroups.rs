@@ -4,6 +4,7 @@
 use anyhow::{Context, bail};
 use fgm_cgroup::Mount;
 use fgm_model::identity::life_hash;
+use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt;
@@ -164,14 +165,30 @@ impl Cgroup {
         if fs::write(self.0.join("cgroup.kill"), "1").is_ok() {
             return;
         }
+        for pid in self.processes() {
+            // It may be gone by now.
+            let _ = kill_process(pid, Signal::KILL);
+        }
+    }
+
+    /// Asks the first process of each container in it and below it to end, as a runtime does: what
+    /// others it has it ends itself.
+    pub(crate) fn terminate(&self) {
+        let all = self.processes();
+        let is_first = |pid: &&Pid| parent(**pid).is_none_or(|parent| !all.contains(&parent));
+        for pid in all.iter().filter(is_first) {
+            let _ = kill_process(*pid, Signal::TERM);
+        }
+    }
+
+    fn processes(&self) -> Vec<Pid> {
+        let mut processes = Vec::new();
         for folder in folders_below(&self.0) {
             let list = fs::read_to_string(folder.join("cgroup.procs")).unwrap_or_default();
-            for pid in list.lines().filter_map(|pid| pid.parse().ok()) {
-                if let Some(pid) = rustix::process::Pid::from_raw(pid) {
-                    let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
-                }
-            }
+            let pids = list.lines().filter_map(|pid| pid.parse().ok());
+            processes.extend(pids.filter_map(Pid::from_raw));
         }
+        processes
     }
 
     /// Whether no process is in it or below it.
@@ -195,6 +212,14 @@ impl Cgroup {
     pub(crate) fn open(path: &Path) -> Option<Self> {
         path.is_dir().then(|| Self(path.to_owned()))
     }
+}
+
+/// The parent of a process; `None` when either is gone.
+fn parent(pid: Pid) -> Option<Pid> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name may hold anything, so what is counted begins behind it.
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
+    Pid::from_raw(fields.nth(1)?.parse().ok()?)
 }
 
 /// The directories below and with that one, the deepest first.

@@ -70,6 +70,13 @@ pub(crate) struct Instance {
     pub(crate) started_ms: i64,
 }
 
+impl Instance {
+    /// Kills all of it, as a crash does.
+    pub(crate) fn kill(&self) {
+        self.cgroup.kill();
+    }
+}
+
 /// A container over its restarts.
 #[derive(Debug)]
 pub(crate) struct Container {
@@ -101,7 +108,11 @@ impl Container {
             since.elapsed() < LINGER || !cgroup.is_empty() || cgroup.remove().is_err()
         });
         match &mut self.state {
-            State::Waiting(due) if Instant::now() >= *due => {
+            // What is left of its predecessor goes first: two servers on the same data would not do.
+            State::Waiting(due)
+                if Instant::now() >= *due
+                    && self.leaving.iter().all(|(_, cgroup)| cgroup.is_empty()) =>
+            {
                 if self.last.is_some() {
                     self.restarts += 1;
                 }
@@ -125,6 +136,11 @@ impl Container {
             }
             _ => Ok(false),
         }
+    }
+
+    /// Whether it has ended for good and its cgroups are removed.
+    pub(crate) fn is_gone(&self) -> bool {
+        matches!(self.state, State::Done) && self.leaving.is_empty()
     }
 
     fn after(&self, ended: &Ended) -> State {

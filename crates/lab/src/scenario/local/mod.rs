@@ -5,24 +5,30 @@
 
 pub(crate) mod cgroups;
 pub(crate) mod container;
+mod disruptions;
+mod make;
+mod network;
 mod pod;
+pub(crate) mod postgres;
 mod program;
 pub(crate) mod recorder;
+mod user;
 
 use super::book::Scenario;
-use super::manifest::{Manifest, Planned};
-use super::record::{Place, Record, log_file};
-use crate::state_dir::Process;
+use super::manifest::Manifest;
+use super::record::{Place, Record};
+use crate::state_dir::{self, Process};
 use anyhow::{Context, bail, ensure};
 use cgroups::{Cgroup, Slice};
 use chrono::Utc;
-use container::{Container, Plan, RestartPolicy};
-use fgm_collector::identity::{PodInfo, Resources};
-use k8s_openapi::api::core::v1 as api;
-use pod::Pod;
-use program::{Neighbourhood, volume_folder};
+use disruptions::Disruptions;
+use make::{Maker, new_uid, place_of_volumes};
+use network::Network;
+use program::Neighbourhood;
 use recorder::Recorder;
+use serde_json::Value;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -31,6 +37,8 @@ use std::time::{Duration, Instant};
 
 /// How often containers are looked after.
 const STEP: Duration = Duration::from_millis(50);
+/// What is asked to end may end by itself within that; a cluster gives it 30 s.
+const GRACE: Duration = Duration::from_secs(15);
 /// How long killed processes may take to be gone.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -40,6 +48,8 @@ pub(crate) use super::now_ms;
 pub(crate) struct Local {
     pub(crate) record: Record,
     stop: Arc<AtomicBool>,
+    /// Until the last program has ended.
+    _network: Network,
     thread: JoinHandle<anyhow::Result<()>>,
 }
 
@@ -52,14 +62,17 @@ pub(crate) fn start(
     recorder: &Recorder,
     duration: Duration,
 ) -> anyhow::Result<Local> {
-    let manifest = Manifest::parse(&scenario.deploy)?;
+    let manifest = Manifest::parse(&scenario.deploy)?.with_fresh_secrets()?;
     let slice = Slice::make(recorder.cgroup_root.as_deref())?;
     let (run, folder) = Record::reserve(&scenario.name, Utc::now())?;
     scenario.write(&folder)?;
-    let record = Record {
+    let cgroup = slice.path().join(&run);
+    let volumes = place_of_volumes(&manifest, &run, &folder);
+    let mut record = Record {
         place: Place::Local {
-            cgroup: slice.path().join(&run),
+            cgroup: cgroup.clone(),
             pods_dir: recorder.pods_dir.clone(),
+            volumes: volumes.clone(),
         },
         namespace: format!("fgm-{run}"),
         scenario: scenario.name.clone(),
@@ -79,18 +92,36 @@ pub(crate) fn start(
         interrupted: false,
         run,
     };
-    // Before anything is made that a crash would leave behind.
-    record.save()?;
-    let cgroup = slice.path().join(&record.run);
-    let made = make_pods(
-        &manifest,
-        &record,
-        (&slice, &cgroup),
-        &folder,
-        &recorder.pods_dir,
-    );
-    let pods = match made {
-        Ok(pods) => pods,
+    let [.., high, low] = record.started_ms.to_be_bytes();
+    let neighbours = Neighbourhood::of(&manifest, u16::from_be_bytes([high, low]));
+    let made = neighbours.and_then(|neighbours| {
+        let ways = neighbours.ways().iter();
+        let at = ways.map(|way| format!("Service {} is at {}", way.service, way.listen));
+        record.notes.extend(at);
+        // Before anything is made that a crash would leave behind.
+        record.save()?;
+        let network = Network::start(neighbours.ways())?;
+        let maker = Maker {
+            record: record.clone(),
+            slice,
+            cgroup,
+            volumes,
+            pods_dir: recorder.pods_dir.clone(),
+            neighbours,
+        };
+        let pods = maker.pods(&manifest)?;
+        let disruptions = Disruptions::new(&record, network.delay.clone())?;
+        Ok((
+            Supervised {
+                pods,
+                disruptions,
+                maker,
+            },
+            network,
+        ))
+    });
+    let (supervised, network) = match made {
+        Ok(made) => made,
         Err(error) => {
             record.clean_up()?;
             let _ = fs::remove_dir_all(&folder);
@@ -98,14 +129,15 @@ pub(crate) fn start(
         }
     };
     let stop = Arc::new(AtomicBool::new(false));
-    let (stopped, pods_dir) = (Arc::clone(&stop), recorder.pods_dir.clone());
+    let stopped = Arc::clone(&stop);
     let thread = std::thread::Builder::new()
         .name("fgm-supervisor".to_owned())
-        .spawn(move || supervise(pods, &slice, &pods_dir, &stopped))
+        .spawn(move || supervised.look_after(&stopped))
         .context("cannot start a thread")?;
     Ok(Local {
         record,
         stop,
+        _network: network,
         thread,
     })
 }
@@ -132,30 +164,45 @@ impl Local {
     }
 }
 
-/// Keeps the containers running until it is told to stop.
-fn supervise(
-    mut pods: Vec<Pod>,
-    slice: &Slice,
-    pods_dir: &Path,
-    stopped: &AtomicBool,
-) -> anyhow::Result<()> {
-    while !stopped.load(Ordering::Relaxed) {
-        for pod in &mut pods {
-            let stepped = pod.step(slice, pods_dir);
-            stepped.with_context(|| format!("pod {}", pod.planned.name))?;
+/// What is kept running.
+struct Supervised {
+    pods: Vec<pod::Pod>,
+    disruptions: Disruptions,
+    maker: Maker,
+}
+
+impl Supervised {
+    /// Keeps the containers running until it is told to stop.
+    fn look_after(mut self, stopped: &AtomicBool) -> anyhow::Result<()> {
+        while !stopped.load(Ordering::Relaxed) {
+            for pod in &mut self.pods {
+                let stepped = pod.step(&self.maker.slice, &self.maker.pods_dir);
+                stepped.with_context(|| format!("pod {}", pod.planned.name))?;
+            }
+            self.disruptions.step(&self.pods, &self.maker)?;
+            std::thread::sleep(STEP);
         }
-        std::thread::sleep(STEP);
+        Ok(())
     }
-    Ok(())
 }
 
 /// Takes away what a run made: processes, cgroups, Pod objects, volumes. Only what is its own.
 ///
 /// # Errors
 /// Processes that do not go.
-pub(crate) fn clean_up(record: &Record, path: &Path, pods_dir: &Path) -> anyhow::Result<()> {
+pub(crate) fn clean_up(
+    record: &Record,
+    path: &Path,
+    pods_dir: &Path,
+    volumes: &Path,
+) -> anyhow::Result<()> {
     if let Some(cgroup) = Cgroup::open(path) {
         let asked = Instant::now();
+        // A database that is killed leaves shared memory behind.
+        cgroup.terminate();
+        while !cgroup.is_empty() && asked.elapsed() < GRACE {
+            std::thread::sleep(STEP);
+        }
         // Again and again: a process that was just started may enter only now.
         loop {
             cgroup.kill();
@@ -183,12 +230,21 @@ pub(crate) fn clean_up(record: &Record, path: &Path, pods_dir: &Path) -> anyhow:
             let _ = fs::remove_dir(slice);
         }
     }
-    for uid in record.pods.keys() {
-        let _ = fs::remove_file(pods_dir.join(format!("{uid}.json")));
+    // Those of disruptions too, of which the record does not know.
+    for entry in fs::read_dir(pods_dir).into_iter().flatten().flatten() {
+        let pod = state_dir::read_json::<Value>(&entry.path());
+        if let Ok(Some(pod)) = pod
+            && pod["metadata"]["namespace"] == *record.namespace
+        {
+            let _ = fs::remove_file(entry.path());
+        }
     }
-    let folder = record.folder()?;
-    let _ = fs::remove_dir_all(folder.join("pods"));
-    Ok(())
+    match fs::remove_dir_all(volumes) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot remove {}", volumes.display()))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// What the manifest limits and this tree cannot.
@@ -220,117 +276,4 @@ fn unset_limits(manifest: &Manifest, slice: &Slice) -> Vec<String> {
         slice.path().parent().unwrap_or(slice.path()).display(),
         missing.join(" and ")
     )]
-}
-
-fn make_pods(
-    manifest: &Manifest,
-    record: &Record,
-    (slice, cgroup): (&Slice, &Path),
-    folder: &Path,
-    pods_dir: &Path,
-) -> anyhow::Result<Vec<Pod>> {
-    fs::create_dir_all(folder.join("logs")).context("cannot make a folder for logs")?;
-    fs::create_dir_all(pods_dir).with_context(|| format!("cannot make {}", pods_dir.display()))?;
-    slice.make_group(cgroup)?;
-    let [.., high, low] = record.started_ms.to_be_bytes();
-    let neighbours = Neighbourhood::of(manifest, u16::from_be_bytes([high, low]))?;
-    let mut pods = Vec::new();
-    for planned in &manifest.pods {
-        let uid = record.pods.iter().find(|(_, name)| **name == planned.name);
-        let (uid, _) = uid.context("two pods have one name")?;
-        let made = make_pod(planned, uid, record, (slice, cgroup), folder, &neighbours);
-        pods.push(made.with_context(|| format!("pod {}", planned.name))?);
-    }
-    Ok(pods)
-}
-
-fn make_pod(
-    planned: &Planned,
-    uid: &str,
-    record: &Record,
-    (slice, of_run): (&Slice, &Path),
-    folder: &Path,
-    neighbours: &Neighbourhood,
-) -> anyhow::Result<Pod> {
-    let spec = &planned.spec;
-    ensure!(
-        spec.init_containers.iter().flatten().next().is_none(),
-        "init containers are not run here"
-    );
-    let own_folder = folder.join("pods").join(&planned.name);
-    for volume in spec.volumes.iter().flatten() {
-        let path = own_folder.join(volume_folder(&volume.name));
-        fs::create_dir_all(&path).with_context(|| format!("cannot make {}", path.display()))?;
-    }
-    fs::create_dir_all(&own_folder)
-        .with_context(|| format!("cannot make {}", own_folder.display()))?;
-    let (of_pod, of_containers) = resources(planned, uid)?;
-    let cgroup = slice.make_group(&of_run.join(uid))?;
-    container::set_limits(&cgroup, &of_pod)?;
-    let mut containers = Vec::new();
-    for (container, resources) in spec.containers.iter().zip(&of_containers) {
-        let program = neighbours
-            .program(planned, container)
-            .with_context(|| format!("container {}", container.name))?;
-        containers.push(Container::new(Plan {
-            name: container.name.clone(),
-            image: container.image.clone().unwrap_or_default(),
-            program,
-            resources: *resources,
-            restart: restart_policy(spec.restart_policy.as_deref())?,
-            parent: cgroup.path().to_owned(),
-            folder: own_folder.clone(),
-            log: log_file(folder, &planned.name, &container.name),
-        }));
-    }
-    let mut planned = planned.clone();
-    planned
-        .labels
-        .insert("fgm.dev/run-id".to_owned(), record.run.clone());
-    Ok(Pod {
-        address: neighbours.address(&planned),
-        qos: pod::qos(&of_containers),
-        planned,
-        uid: uid.to_owned(),
-        namespace: record.namespace.clone(),
-        containers,
-        created_ms: now_ms(),
-    })
-}
-
-fn restart_policy(text: Option<&str>) -> anyhow::Result<RestartPolicy> {
-    Ok(match text {
-        None | Some("Always") => RestartPolicy::Always,
-        Some("OnFailure") => RestartPolicy::OnFailure,
-        Some("Never") => RestartPolicy::Never,
-        Some(other) => bail!("no restartPolicy {other:?}"),
-    })
-}
-
-/// What the recorder reads of requests and limits, of the pod and of each container.
-fn resources(planned: &Planned, uid: &str) -> anyhow::Result<(Resources, Vec<Resources>)> {
-    let object = api::Pod {
-        metadata: k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta {
-            name: Some(planned.name.clone()),
-            uid: Some(uid.to_owned()),
-            ..Default::default()
-        },
-        spec: Some(planned.spec.clone()),
-        status: None,
-    };
-    let info = PodInfo::of(&object).context("a pod without a name")?;
-    let of_containers = info.containers.iter().map(|one| one.named.resources);
-    Ok((info.named.resources, of_containers.collect()))
-}
-
-/// A random UID in the form of Kubernetes'.
-fn new_uid() -> String {
-    // Twice: the time in one of them would tell pods of one run by little.
-    let random = (ulid::Ulid::generate().random() << 64) ^ ulid::Ulid::generate().random();
-    let digits = format!("{random:032x}");
-    let parts: Vec<_> = [(0, 8), (8, 12), (12, 16), (16, 20), (20, 32)]
-        .into_iter()
-        .filter_map(|(from, to)| digits.get(from..to))
-        .collect();
-    parts.join("-")
 }

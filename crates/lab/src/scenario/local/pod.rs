@@ -6,8 +6,9 @@ use crate::scenario::manifest::Planned;
 use chrono::{DateTime, SecondsFormat, Utc};
 use fgm_model::QosClass;
 use serde_json::{Value, json};
+use std::fs;
 use std::net::Ipv4Addr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A pod and its containers.
 #[derive(Debug)]
@@ -37,13 +38,36 @@ impl Pod {
         Ok(())
     }
 
+    /// Ends it: what runs is killed, and nothing is started any more.
+    pub(crate) fn end(&self) {
+        for container in &self.containers {
+            if let State::Running(instance) = &container.state {
+                instance.kill();
+            }
+        }
+    }
+
+    /// Whether all has ended for good and its cgroups are removed.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.containers.iter().all(Container::is_gone)
+    }
+
+    /// Takes the Pod object away.
+    pub(crate) fn forget(&self, pods_dir: &Path) {
+        // It may not have been told yet.
+        let _ = fs::remove_file(self.object_file(pods_dir));
+    }
+
+    fn object_file(&self, pods_dir: &Path) -> PathBuf {
+        pods_dir.join(format!("{}.json", self.uid))
+    }
+
     /// Writes the Pod object.
     ///
     /// # Errors
     /// With the file.
     pub(crate) fn tell(&self, pods_dir: &Path) -> anyhow::Result<()> {
-        let path = pods_dir.join(format!("{}.json", self.uid));
-        crate::state_dir::write_json(&path, &self.object())
+        crate::state_dir::write_json(&self.object_file(pods_dir), &self.object())
     }
 
     /// The object as the API server would show it.

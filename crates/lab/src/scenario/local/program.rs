@@ -2,16 +2,24 @@
 //! arguments and environment in which paths and names of the cluster are replaced.
 //!
 //! An emptyDir is a directory of the pod, which is also the working directory of its containers:
-//! paths stay short enough for Unix sockets. Each pod has a loopback address of its own, under
-//! which a Service is reached by its port.
+//! paths stay short enough for Unix sockets. Pods and Services have loopback addresses of their
+//! own; [`super::network`] leads from these to those.
 
+use super::network::Forward;
+use super::postgres;
+use super::user::User;
 use crate::scenario::manifest::{Manifest, Planned};
 use anyhow::{Context, bail, ensure};
-use k8s_openapi::api::core::v1::{Container, EnvVar};
+use k8s_openapi::api::core::v1::{Container, EnvVar, PodSpec, ServiceSpec};
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use std::collections::{BTreeMap, HashMap};
 use std::env;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+
+/// The last byte of addresses: pods come first.
+const MOST_PODS: u8 = 200;
+const MOST_SERVICES: usize = 50;
 
 /// A process to start.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +27,8 @@ pub(crate) struct Program {
     pub(crate) path: PathBuf,
     pub(crate) arguments: Vec<String>,
     pub(crate) environment: BTreeMap<String, String>,
+    /// Whom its volumes belong to, where it runs as somebody else.
+    pub(crate) user: Option<User>,
 }
 
 /// What the containers of a run see of each other.
@@ -28,35 +38,77 @@ pub(crate) struct Neighbourhood {
     addresses: HashMap<String, Ipv4Addr>,
     /// Addresses by the Service's name.
     services: BTreeMap<String, Ipv4Addr>,
+    forwards: Vec<Forward>,
+    secrets: BTreeMap<String, BTreeMap<String, String>>,
 }
 
 impl Neighbourhood {
-    /// Gives every pod an address; `seed` tells this run from others.
+    /// Gives every pod and Service an address; `seed` tells this run from others.
     ///
     /// # Errors
-    /// A Service selects no pod.
+    /// A Service that leads nowhere.
     pub(crate) fn of(manifest: &Manifest, seed: u16) -> anyhow::Result<Self> {
         let [high, low] = seed.to_be_bytes();
         // Not 127.0: others listen there.
-        let high = 64 | (high & 63);
-        let addresses: HashMap<_, _> = (1..=250)
+        let at = |last| Ipv4Addr::new(127, 64 | (high & 63), low, last);
+        ensure!(
+            manifest.pods.len() <= MOST_PODS.into() && manifest.services.len() <= MOST_SERVICES,
+            "at most {MOST_PODS} pods and {MOST_SERVICES} Services run here"
+        );
+        let addresses: HashMap<_, _> = (1..)
             .zip(&manifest.pods)
-            .map(|(last, pod)| (pod.name.clone(), Ipv4Addr::new(127, high, low, last)))
+            .map(|(last, pod)| (pod.name.clone(), at(last)))
             .collect();
-        let mut services = BTreeMap::new();
-        for (name, selector) in &manifest.services {
-            let selected = manifest.pods.iter().find(|pod| {
-                let mut wanted = selector.iter();
-                wanted.all(|(key, value)| pod.labels.get(key) == Some(value))
-            });
-            let address = selected.and_then(|pod| addresses.get(&pod.name));
-            let address = address.with_context(|| format!("Service {name} selects no pod"))?;
-            services.insert(name.clone(), *address);
-        }
-        Ok(Self {
+        let mut all = Self {
             addresses,
-            services,
-        })
+            services: BTreeMap::new(),
+            forwards: Vec::new(),
+            secrets: manifest.secrets.clone(),
+        };
+        for (last, (name, service)) in (MOST_PODS + 1..).zip(&manifest.services) {
+            all.services.insert(name.clone(), at(last));
+            let forwards = all.forwards(manifest, (at(last), name), service);
+            let forwards = forwards.with_context(|| format!("Service {name}"))?;
+            all.forwards.extend(forwards);
+        }
+        Ok(all)
+    }
+
+    fn forwards(
+        &self,
+        manifest: &Manifest,
+        (address, name): (Ipv4Addr, &str),
+        service: &ServiceSpec,
+    ) -> anyhow::Result<Vec<Forward>> {
+        let selected = |pod: &&Planned| {
+            let mut wanted = service.selector.iter().flatten();
+            wanted.all(|(key, value)| pod.labels.get(key) == Some(value))
+        };
+        let pods: Vec<_> = manifest.pods.iter().filter(selected).collect();
+        ensure!(!pods.is_empty(), "it selects no pod");
+        let mut forwards = Vec::new();
+        for port in service.ports.iter().flatten() {
+            let mut targets = Vec::new();
+            for pod in &pods {
+                let target = match &port.target_port {
+                    None => port.port,
+                    Some(IntOrString::Int(number)) => *number,
+                    Some(IntOrString::String(name)) => named_port(&pod.spec, name)?,
+                };
+                targets.push((self.address(pod), number(target)?).into());
+            }
+            forwards.push(Forward {
+                service: name.to_owned(),
+                listen: SocketAddr::from((address, number(port.port)?)),
+                targets,
+            });
+        }
+        Ok(forwards)
+    }
+
+    /// From Services to pods.
+    pub(crate) fn ways(&self) -> &[Forward] {
+        &self.forwards
     }
 
     /// The address of a pod.
@@ -71,10 +123,10 @@ impl Neighbourhood {
     /// What has no meaning on this machine.
     pub(crate) fn program(&self, pod: &Planned, container: &Container) -> anyhow::Result<Program> {
         let image = container.image.as_deref().context("it has no image")?;
-        let path = match container.command.as_deref() {
-            None | Some([]) => find(program_of(image))?,
-            Some(_) => bail!("command is not understood here: give args for the image's own"),
-        };
+        ensure!(
+            container.command.iter().flatten().next().is_none(),
+            "command is not understood here: give args for the image's own"
+        );
         let mut mounts = Vec::new();
         for mount in container.volume_mounts.iter().flatten() {
             let mut volumes = pod.spec.volumes.iter().flatten();
@@ -102,10 +154,14 @@ impl Neighbourhood {
         environment
             .entry("PATH".to_owned())
             .or_insert_with(|| "/usr/local/bin:/usr/bin:/bin".to_owned());
+        if program_of(image) == postgres::NAME {
+            return postgres::program(image, self.address(pod), arguments, environment);
+        }
         Ok(Program {
-            path,
+            path: find(program_of(image))?,
             arguments,
             environment,
+            user: None,
         })
     }
 
@@ -114,6 +170,13 @@ impl Neighbourhood {
             return Ok(value.clone());
         }
         let source = variable.value_from.as_ref();
+        if let Some(key) = source.and_then(|source| source.secret_key_ref.as_ref()) {
+            let secret = self.secrets.get(&key.name);
+            let value = secret.and_then(|values| values.get(&key.key));
+            return value
+                .cloned()
+                .with_context(|| format!("no Secret {} with the key {}", key.name, key.key));
+        }
         let field = source.and_then(|source| source.field_ref.as_ref());
         match field.map(|field| field.field_path.as_str()) {
             Some("metadata.name") => Ok(pod.name.clone()),
@@ -139,13 +202,29 @@ pub(crate) fn volume_folder(volume: &str) -> String {
 }
 
 /// `localhost/fgm-workload:1.2` without registry and tag.
-fn program_of(image: &str) -> &str {
+pub(crate) fn program_of(image: &str) -> &str {
     let name = image.rsplit('/').next().unwrap_or(image);
     name.split([':', '@']).next().unwrap_or(name)
 }
 
+/// The port of that name.
+fn named_port(spec: &PodSpec, name: &str) -> anyhow::Result<i32> {
+    let mut ports = spec
+        .containers
+        .iter()
+        .flat_map(|container| container.ports.iter().flatten());
+    let port = ports.find(|port| port.name.as_deref() == Some(name));
+    Ok(port
+        .with_context(|| format!("its pod has no port {name:?}"))?
+        .container_port)
+}
+
+fn number(port: i32) -> anyhow::Result<u16> {
+    u16::try_from(port).with_context(|| format!("{port} is no port"))
+}
+
 /// The program beside this one, or on the path.
-fn find(name: &str) -> anyhow::Result<PathBuf> {
+pub(crate) fn find(name: &str) -> anyhow::Result<PathBuf> {
     let own = env::current_exe().context("cannot find this program")?;
     let beside = own.parent().map(Path::to_owned);
     let on_path = env::var_os("PATH").unwrap_or_default();
@@ -225,12 +304,19 @@ mod tests {
                 "args": ["--socket=/shared/s", "/sharedother/s", "--to", "db:5432", "http://web-db:80/",
                          "--listen", "0.0.0.0:80", "$(WHO)-$(NOBODY)"],
                 "env": [{"name": "WHO", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
-                        {"name": "URL", "value": "postgres://db:5432/$(WHO)"}],
+                        {"name": "PASSWORD", "valueFrom": {"secretKeyRef": {"name": "s", "key": "password"}}},
+                        {"name": "URL", "value": "postgres://u:$(PASSWORD)@db:5432/$(WHO)"}],
+                "ports": [{"name": "sql", "containerPort": 5433}],
                 "volumeMounts": [{"name": "socket", "mountPath": "/shared/"}],
             }],
         }));
+        let service =
+            json!({"selector": {"app": "a"}, "ports": [{"port": 5432, "targetPort": "sql"}]});
+        let service = serde_json::from_value(service).expect("a Service's spec");
+        let secret = BTreeMap::from([("password".to_owned(), "geheim".to_owned())]);
         let manifest = Manifest {
-            services: BTreeMap::from([("db".to_owned(), pod.labels.clone())]),
+            services: BTreeMap::from([("db".to_owned(), service)]),
+            secrets: BTreeMap::from([("s".to_owned(), secret)]),
             pods: vec![pod.clone()],
             documents: Vec::new(),
         };
@@ -245,14 +331,22 @@ mod tests {
                 "--socket=volumes/socket/s",
                 "/sharedother/s",
                 "--to",
-                "127.64.7.1:5432",
+                "127.64.7.201:5432",
                 "http://web-db:80/",
                 "--listen",
                 "127.64.7.1:80",
                 "p-$(NOBODY)"
             ]
         );
-        assert_eq!(program.environment["URL"], "postgres://127.64.7.1:5432/p");
+        assert_eq!(
+            program.environment["URL"],
+            "postgres://u:geheim@127.64.7.201:5432/p"
+        );
+        let [way] = all.ways() else {
+            panic!("one way: {all:?}")
+        };
+        assert_eq!(way.listen, ([127, 64, 7, 201], 5432).into());
+        assert_eq!(way.targets, [([127, 64, 7, 1], 5433).into()]);
     }
 
     #[test]
@@ -261,6 +355,7 @@ mod tests {
             let pod = pod(spec);
             let manifest = Manifest {
                 services: BTreeMap::new(),
+                secrets: BTreeMap::new(),
                 pods: vec![pod.clone()],
                 documents: Vec::new(),
             };
@@ -286,6 +381,6 @@ mod tests {
         let error = refused(json!({
             "containers": [{"name": "m", "image": "sh", "env": [{"name": "P", "valueFrom": secret}]}],
         }));
-        assert!(error.contains('P'), "{error}");
+        assert!(error.contains("no Secret s"), "{error}");
     }
 }
