@@ -219,10 +219,17 @@ const TICK_MS: i64 = 1000;
 /// Two restarts so far, each after an exit with code 3.
 fn every_restart_is_told(content: &Content, crash: &Value) {
     let last = id_of(&crash["status"]["containerStatuses"][0]["containerID"]);
+    let rows = content.texts([column::CONTAINER_ID, column::POD_NAME]);
+    let of_crash: BTreeSet<_> = rows
+        .into_iter()
+        .filter(|[_, pod]| pod.as_deref() == Some("crash"))
+        .map(|[id, _]| id)
+        .collect();
     let mut restarts: BTreeMap<String, EventRow> = BTreeMap::new();
     for event in content.events() {
         let newer = |known: &EventRow| known.revision < event.revision;
-        if event.kind == "restarted" && restarts.get(&event.event_id).is_none_or(newer) {
+        let is_one = event.kind == "restarted" && of_crash.contains(&event.container_id);
+        if is_one && restarts.get(&event.event_id).is_none_or(newer) {
             restarts.insert(event.event_id.clone(), event);
         }
     }

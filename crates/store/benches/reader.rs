@@ -1,10 +1,11 @@
 //! What answers cost, beside DuckDB on the same files in the same run.
 //!
 //! `FGM_PYTHON=.venv/bin/python cargo bench -p fgm-store --bench reader` (a Python with the
-//! package `duckdb`; without it the reader's figures stand alone). Two directories are written
-//! by the real writer and consolidated: an hour of 250 containers at 1 Hz, and a week of them at
-//! one tick a minute, whose roll-ups have the shape of any week's. `FGM_BENCH_DATA` names a
-//! directory in which they are kept from run to run.
+//! package `duckdb`; without it the reader's figures stand alone). Three directories are written
+//! by the real writer and consolidated: an hour of 250 containers at 1 Hz, a week of 250 that live
+//! as long, and a week in which 250 at a time come and go, 40,000 in all. The weeks have one tick a
+//! minute: their roll-ups have the shape of any week's. `FGM_BENCH_DATA` names a directory in which
+//! they are kept from run to run.
 #![expect(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -32,14 +33,14 @@ const CONTAINERS: usize = 250;
 const PX: i64 = 1000;
 
 /// Records and consolidates, a spool per hour, unless that was done before.
-fn record(root: &Path, hours: i64, interval_ms: i64) -> DataDir {
+fn record(root: &Path, scenario: Scenario, hours: i64, interval_ms: i64) -> DataDir {
     let done = root.join("_notes/recorded");
     let dir = DataDir::create(root).unwrap();
     if done.exists() {
         return dir;
     }
     let mut generator = Generator::new(Settings {
-        scenario: Scenario::Realistic,
+        scenario,
         seed: 7,
         containers: CONTAINERS,
         start_ms: START_MS,
@@ -210,7 +211,7 @@ fn duckdb(hour: &Bed, week: &Bed) -> HashMap<String, String> {
     text.lines().filter_map(pair).collect()
 }
 
-fn print_figures(hour: &Bed, week: &Bed) {
+fn print_figures(hour: &Bed, week: &Bed, restless: &Bed) {
     let other = duckdb(hour, week);
     let line = |what: &str, target: &str, spent: f64, key: &str| {
         let other = other.get(key).map_or("-", String::as_str);
@@ -283,6 +284,12 @@ fn print_figures(hour: &Bed, week: &Bed) {
         "",
     );
     line(
+        "1 gauge x 40,000 short ones x 7 d, extremes",
+        "",
+        cpu_ms(|| restless.all("memory_current", None, extremes)),
+        "",
+    );
+    line(
         "rank 250 x 1 h by p99",
         "",
         cpu_ms(|| hour.rank("cpu_user_usec")),
@@ -292,6 +299,12 @@ fn print_figures(hour: &Bed, week: &Bed) {
         "open a directory of 7 days, list its containers",
         "200",
         cpu_ms(|| open(&week.root, WEEK_H)),
+        "",
+    );
+    line(
+        "the same with 40,000",
+        "",
+        cpu_ms(|| open(&restless.root, WEEK_H)),
         "",
     );
     line(
@@ -315,16 +328,18 @@ fn benches(criterion: &mut Criterion) {
     let root = std::env::var_os("FGM_BENCH_DATA").map_or(temp.path().to_owned(), PathBuf::from);
     let week_h = if is_test { 1 } else { WEEK_H };
     let hour_interval_ms = if is_test { 1000 * 60 } else { 1000 };
-    let (hour, week) = (root.join("hour"), root.join("week"));
+    let [hour, week, restless] = ["hour", "steady-week", "week"].map(|name| root.join(name));
     std::fs::create_dir_all(&root).unwrap();
-    record(&hour, 1, hour_interval_ms);
-    record(&week, week_h, 60_000);
+    record(&hour, Scenario::Realistic, 1, hour_interval_ms);
+    // Nobody ends in it.
+    record(&week, Scenario::Throttle, week_h, 60_000);
+    record(&restless, Scenario::Realistic, week_h, 60_000);
     if is_test {
         assert!(open(&hour, 1) >= CONTAINERS);
         return;
     }
     let (hour, week) = (Bed::new(hour, 1), Bed::new(week, WEEK_H));
-    print_figures(&hour, &week);
+    print_figures(&hour, &week, &Bed::new(restless, WEEK_H));
     let keep = Keep {
         extremes: true,
         ..Keep::default()

@@ -113,13 +113,8 @@ impl Disrupt {
             Answer::Refused(why) => bail!("{why}"),
         };
         let text = format!("{}: {what}", record.run);
-        fgm_viewer::pin_note(
-            data_dir,
-            &format!("disrupt-{id}"),
-            (time_ms, end_ms),
-            &text,
-        )
-        .with_context(|| format!("done ({what}), but not noted on the timeline"))?;
+        fgm_viewer::pin_note(data_dir, &format!("disrupt-{id}"), (time_ms, end_ms), &text)
+            .with_context(|| format!("done ({what}), but not noted on the timeline"))?;
         say(&format!("{what}; noted on the timeline"));
         Ok(())
     }
