@@ -1,8 +1,8 @@
-"""Judges rendered manifests: by the schemas of two Kubernetes versions, strictly, and by checkov.
+"""Judges manifests: by the schemas of two Kubernetes versions, strictly, and by checkov.
 
-    python manifests.py FILE...
+    python manifests.py LIST FILE...
 
-Its packages are in requirements-manifests.txt."""
+LIST says what checkov may find. Its packages are in requirements-manifests.txt."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from pathlib import Path
 VERSIONS = ["1.33.0", "1.37.0"]
 
 
-def main(files):
+def main(known, files):
     python = Path(sys.executable)
     for version in VERSIONS:
         tool = python.with_name("kubernetes-validate")
@@ -22,7 +22,7 @@ def main(files):
         print(f"{len(files)} files are valid for Kubernetes {version}")
 
     listed = set()
-    for line in Path(__file__).with_name("checkov.txt").read_text().splitlines():
+    for line in Path(known).read_text().splitlines():
         if line and not line.startswith("#"):
             check, reason = line.split(" ", 1)
             assert reason.strip(), f"{check} is listed without a reason"
@@ -47,4 +47,4 @@ def main(files):
     return 0 if found == listed else 1
 
 
-sys.exit(main(sys.argv[1:]))
+sys.exit(main(sys.argv[1], sys.argv[2:]))

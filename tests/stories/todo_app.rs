@@ -200,6 +200,8 @@ fn nothing_confirmed_is_lost_whatever_is_done_to_it() {
         list.as_array().unwrap().contains(&json_of(&changed)),
         "{list}"
     );
+    let list = run.ask("GET", "/api/todos?text=Buy", None);
+    assert_eq!(json_of(&list), json!([json_of(&changed)]));
     assert_eq!(run.ask("DELETE", &path, None).status, 204);
     for (method, path, json, status) in [
         ("GET", path.as_str(), None, 404),
@@ -215,6 +217,7 @@ fn nothing_confirmed_is_lost_whatever_is_done_to_it() {
         ),
         ("POST", "/api/todos", Some(&json!({"text": "a\0b"})), 400),
         ("GET", "/api/todos/x", None, 400),
+        ("GET", "/api/todos?text=%00", None, 400),
     ] {
         let answer = run.ask(method, path, json);
         assert_eq!(answer.status, status, "{method} {path}: {}", answer.text());

@@ -54,6 +54,8 @@ fn scenario_says_what_there_is() {
         let text = refusal(&["scenario", command, "no-such-run"]);
         assert!(text.contains("scenario status"), "{text}");
     }
+    let text = refusal(&["disrupt", "no-such-run", "kill-database"]);
+    assert!(text.contains("scenario status"), "{text}");
     let text = refusal(&["scenario", "run", "oom-kill"]);
     assert!(text.contains("--local"), "{text}");
 }

@@ -73,3 +73,23 @@ proptest! {
         prop_assert_eq!(written, notes.list().unwrap().iter().any(|kept| kept.id == id));
     }
 }
+
+#[test]
+fn a_program_pins_a_note_where_a_viewer_finds_it() {
+    let temp = tempfile::tempdir().unwrap();
+    pin(
+        temp.path(),
+        "x-1",
+        (10, Some(20)),
+        "the database was killed",
+    )
+    .unwrap();
+    pin(temp.path(), "x-1", (10, None), "again").unwrap_err();
+    pin(temp.path(), "../x", (10, None), "outside").unwrap_err();
+    let notes = Notes::new(DataDir::new(temp.path()).notes());
+    let [kept] = &notes.list().unwrap()[..] else {
+        panic!("one note")
+    };
+    assert_eq!(kept.note.text, "the database was killed");
+    assert_eq!((kept.note.time_ms, kept.note.end_ms), (10, Some(20)));
+}

@@ -3,12 +3,13 @@
 use super::database::{Away, Database};
 use super::{Change, Item, MOST_LETTERS, NewItem};
 use axum::extract::rejection::JsonRejection;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use clap::Args;
+use serde::Deserialize;
 use serde_json::json;
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -78,8 +79,23 @@ impl IntoResponse for Refusal {
     }
 }
 
-async fn list(State(database): State<Database>) -> Result<Json<Vec<Item>>, Refusal> {
-    Ok(Json(database.list().await?))
+/// Which todos a list is to have.
+#[derive(Debug, Deserialize)]
+struct Filter {
+    /// How their texts begin.
+    #[serde(default)]
+    text: String,
+}
+
+async fn list(
+    State(database): State<Database>,
+    Query(filter): Query<Filter>,
+) -> Result<Json<Vec<Item>>, Refusal> {
+    // PostgreSQL has no text with that byte.
+    if filter.text.contains('\0') {
+        return Err(Refusal::Input("no todo begins so".to_owned()));
+    }
+    Ok(Json(database.list(&filter.text).await?))
 }
 
 async fn create(
@@ -88,7 +104,6 @@ async fn create(
 ) -> Result<(StatusCode, Json<Item>), Refusal> {
     let Json(new) = new.map_err(|error| Refusal::Input(error.body_text()))?;
     let text = new.text.trim();
-    // PostgreSQL has no text with that byte.
     if text.is_empty() || text.chars().count() > MOST_LETTERS || text.contains('\0') {
         let why = format!("a todo has 1 to {MOST_LETTERS} letters");
         return Err(Refusal::Input(why));

@@ -86,12 +86,12 @@ impl Database {
         answer(connection, "SELECT", &[]).await.is_ok()
     }
 
-    pub(super) async fn list(&self) -> Result<Vec<Item>, Away> {
-        let rows = self.rows(
-            "SELECT id, text, done FROM todos ORDER BY id DESC LIMIT $1",
-            &[&MOST_ROWS],
-        );
-        Ok(rows.await?.iter().map(item).collect())
+    /// The newest whose text begins so.
+    pub(super) async fn list(&self, beginning: &str) -> Result<Vec<Item>, Away> {
+        let sql = "SELECT id, text, done FROM todos WHERE starts_with(text, $2)
+            ORDER BY id DESC LIMIT $1";
+        let rows = self.rows(sql, &[&MOST_ROWS, &beginning]).await?;
+        Ok(rows.iter().map(item).collect())
     }
 
     pub(super) async fn get(&self, id: i64) -> Result<Option<Item>, Away> {

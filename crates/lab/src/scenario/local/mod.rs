@@ -225,10 +225,10 @@ pub(crate) fn clean_up(
             );
             std::thread::sleep(STEP);
         }
-        if let Some(slice) = path.parent() {
-            // Others may have runs in it.
-            let _ = fs::remove_dir(slice);
-        }
+    }
+    if let Some(slice) = path.parent() {
+        // Others may have runs in it.
+        let _ = fs::remove_dir(slice);
     }
     // Those of disruptions too, of which the record does not know.
     for entry in fs::read_dir(pods_dir).into_iter().flatten().flatten() {

@@ -87,6 +87,8 @@ mod tests {
     #[test]
     fn a_private_directory_stops_others() {
         let folder = tempfile::tempdir().expect("temporary directory");
+        let private = fs::Permissions::from_mode(0o700);
+        fs::set_permissions(folder.path(), private).expect("its own");
         let below = folder.path().join("below");
         fs::create_dir(&below).expect("a directory");
         assert!(!all_may_pass(&below));
