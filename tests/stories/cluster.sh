@@ -59,8 +59,10 @@ done
 kubectl get pods -A -o json > /host/out/pods-before.json
 cp -r /var/lib/fgm /host/out/before
 
-# The minutes of an hour that is long over, among them one that is none: the consolidator looks for
-# such when it starts. They are as a recorder in a pod leaves them.
+$fgm patch ds fgm -p '{"spec": {"template": {"metadata": {"annotations": {"version": "next"}}}}}'
+until_true 30 rolled_out
+# The minutes of an hour that is long over, as a recorder in a pod leaves them, and among them one
+# that is none: the consolidator looks for such when it starts.
 for table in /host/earlier/*=*/ /host/earlier/metrics /host/earlier/events; do
     [ ! -d "$table" ] || cp -r "$table" /var/lib/fgm/
 done
@@ -68,21 +70,20 @@ rubbish=$(find /var/lib/fgm/metrics -path '*pod=fgm-generated/*.parquet' | sort 
 echo rubbish > "$rubbish"
 chgrp -R 65532 /var/lib/fgm/metrics /var/lib/fgm/events
 find /var/lib/fgm/metrics /var/lib/fgm/events -type d -exec chmod 2775 {} +
-
-$fgm patch ds fgm -p '{"spec": {"template": {"metadata": {"annotations": {"version": "next"}}}}}'
-until_true 30 rolled_out
+kill "$(pidof -s /bin/fgm-consolidator || pidof -s fgm-consolidator)"
 # shellcheck disable=SC2329 # called through until_true
 consolidated() {
     [ "$(find /var/lib/fgm/metrics -path '*pod=fgm-generated/*.parquet' | wc -l)" -eq 1 ] &&
         [ -n "$(find /var/lib/fgm/_quarantine -type f -name '*.txt')" ]
 }
 until_true 120 consolidated
-find /var/lib/fgm/metrics /var/lib/fgm/_quarantine -type f \( -path '*fgm-generated*' -o -path '*_quarantine*' \) \
-    -exec stat -c '%u:%g %a' {} \; | sort | uniq -c > /host/out/merged.txt
+find /var/lib/fgm/metrics /var/lib/fgm/_quarantine -type f \( -path '*fgm-generated*' -o -name '*.txt' \) \
+    -exec stat -c '%u:%g %a' {} \; > /host/out/merged.txt
 mkdir /host/out/merged
 for name in metrics metrics_60s metrics_600s _quarantine; do
     cp -r "/var/lib/fgm/$name" /host/out/merged/
 done
+find /host/out/merged -depth -type d -name 'pod=*' ! -name pod=fgm-generated -exec rm -r {} \;
 rm -r /var/lib/fgm/_quarantine/*
 find /var/lib/fgm -depth -type d -name pod=fgm-generated -exec rm -r {} \;
 

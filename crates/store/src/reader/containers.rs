@@ -13,7 +13,7 @@ use super::table;
 use super::window::{Window, clamp, counting};
 use arrow::array::RecordBatch;
 use fgm_model::{Instance, Resolution, SeriesId, Table};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 /// Looks that may find a file gone before it is an error.
@@ -48,6 +48,8 @@ pub struct InstanceSpan {
     pub first_ms: i64,
     /// Its last row in the range.
     pub last_ms: i64,
+    /// The series that it was of before its name was known.
+    pub(super) nameless: SeriesId,
 }
 
 impl Container {
@@ -55,11 +57,7 @@ impl Container {
     /// was known.
     #[must_use]
     pub fn answers_to(&self, id: &SeriesId) -> bool {
-        self.id == *id
-            || self.instances.iter().any(|span| {
-                let container_id = &span.instance.container_id;
-                SeriesId::of(&self.node, container_id, "") == *id
-            })
+        self.id == *id || self.instances.iter().any(|span| span.nameless == *id)
     }
 }
 
@@ -109,6 +107,17 @@ impl Reader {
         start_ms: i64,
         end_ms: i64,
     ) -> Result<Vec<Container>, ReadError> {
+        self.containers_among(table, None, start_ms, end_ms)
+    }
+
+    /// The same; with ids, only those that answer to one of them.
+    pub(super) fn containers_among(
+        &self,
+        table: Table,
+        ids: Option<&[SeriesId]>,
+        start_ms: i64,
+        end_ms: i64,
+    ) -> Result<Vec<Container>, ReadError> {
         let memory = self.memory();
         let span = (clamp(start_ms), clamp(end_ms));
         for _ in 0..MOST_ATTEMPTS {
@@ -121,7 +130,7 @@ impl Reader {
                 if table == Table::Metrics {
                     self.name_by_events(&memory, &seen)?;
                 }
-                return Ok(group(&memory, &seen));
+                return Ok(group(&memory, &seen, ids));
             }
         }
         Err(ReadError::Unsettled)
@@ -283,23 +292,37 @@ fn learn(memory: &Memory, batch: &RecordBatch, row: usize, life: Life, as_of_ms:
     }
 }
 
-fn group(memory: &Memory, seen: &Seen) -> Vec<Container> {
-    let mut series: BTreeMap<SeriesId, Container> = BTreeMap::new();
-    for (life, (first_ms, last_ms)) in &seen.0 {
-        let Some(known) = memory.book.get(*life) else {
+fn group(memory: &Memory, seen: &Seen, ids: Option<&[SeriesId]>) -> Vec<Container> {
+    let lives = seen.0.iter();
+    let known: Vec<_> = lives
+        .filter_map(|(life, span)| Some((memory.book.get(*life)?, span)))
+        .collect();
+    // All lives of a series are its, whichever of them an id was of.
+    let meant: Option<HashSet<_>> = ids.map(|ids| {
+        let known = known.iter().map(|(known, _)| known);
+        let meant = known.filter(|one| ids.contains(&one.series) || ids.contains(&one.nameless));
+        meant.map(|one| one.series.clone()).collect()
+    });
+    let mut series: HashMap<SeriesId, Container> = HashMap::new();
+    for (known, (first_ms, last_ms)) in known {
+        if meant
+            .as_ref()
+            .is_some_and(|ids| !ids.contains(&known.series))
+        {
             continue;
-        };
+        }
         let span = InstanceSpan {
             instance: Arc::clone(&known.instance),
             first_ms: *first_ms,
             last_ms: *last_ms,
+            nameless: known.nameless.clone(),
         };
         let container = series
             .entry(known.series.clone())
             .or_insert_with(|| Container {
-                id: known.series,
+                id: known.series.clone(),
                 node: Arc::clone(&known.node),
-                identity: known.instance,
+                identity: Arc::clone(&known.instance),
                 first_ms: span.first_ms,
                 last_ms: i64::MIN,
                 instances: Vec::new(),

@@ -77,6 +77,7 @@ fn means(container: &Container, text: &str) -> bool {
 mod tests {
     use super::super::InstanceSpan;
     use super::*;
+    use fgm_model::SeriesId;
     use std::sync::Arc;
 
     fn container() -> Container {
@@ -98,6 +99,7 @@ mod tests {
                 instance: Arc::clone(&identity),
                 first_ms: 0,
                 last_ms: 0,
+                nameless: SeriesId::of("node-1", &identity.container_id, ""),
             }],
             identity,
         }

@@ -26,12 +26,15 @@ pub(super) struct Known {
     pub(super) instance: Arc<Instance>,
     /// The series that it belongs to.
     pub(super) series: SeriesId,
+    /// The one that it belonged to before its name was known.
+    pub(super) nameless: SeriesId,
 }
 
 impl Known {
     pub(super) fn new(as_of_ms: i64, node: Arc<str>, instance: Arc<Instance>) -> Self {
         Self {
             series: instance.series(&node),
+            nameless: SeriesId::of(&node, &instance.container_id, ""),
             as_of_ms,
             node,
             instance,
@@ -42,12 +45,12 @@ impl Known {
 /// The latest identity of every instance seen so far.
 #[derive(Debug, Default)]
 pub(super) struct Book {
-    known: Mutex<HashMap<Life, Known>>,
+    known: Mutex<HashMap<Life, Arc<Known>>>,
 }
 
 impl Book {
     /// What is known of an instance.
-    pub(super) fn get(&self, life: Life) -> Option<Known> {
+    pub(super) fn get(&self, life: Life) -> Option<Arc<Known>> {
         self.lock().get(&life).cloned()
     }
 
@@ -64,25 +67,25 @@ impl Book {
         let mut known = self.lock();
         match known.get_mut(&life) {
             None => {
-                known.insert(life, row.clone());
+                known.insert(life, Arc::new(row.clone()));
             }
             Some(old) => {
                 let newer = row.as_of_ms >= old.as_of_ms;
-                let (late, early) = if newer { (row, &*old) } else { (&*old, row) };
+                let (late, early): (&Known, &Known) = if newer { (row, old) } else { (old, row) };
                 let merged = merge(&late.instance, &early.instance);
-                *old = if merged == old.instance && late.node == old.node {
+                *old = Arc::new(if merged == old.instance && late.node == old.node {
                     Known {
                         as_of_ms: late.as_of_ms,
-                        ..old.clone()
+                        ..Known::clone(old)
                     }
                 } else {
                     Known::new(late.as_of_ms, Arc::clone(&late.node), merged)
-                };
+                });
             }
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Life, Known>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Life, Arc<Known>>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -180,6 +183,6 @@ mod tests {
         let book = Book::default();
         book.learn(0, &known(1, Some("app")));
         book.learn(0, &known(2, None));
-        assert_eq!(book.get(0).unwrap(), known(2, Some("app")));
+        assert_eq!(*book.get(0).unwrap(), known(2, Some("app")));
     }
 }
