@@ -24,7 +24,7 @@ fn nix(flake: &Path, subcommand: &str, app: &str) -> Command {
         .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))
         .arg(subcommand)
         .arg(format!(
-            ".#checks.{}-linux.app-{app}",
+            ".#checks.{}-linux.apps.{app}",
             std::env::consts::ARCH
         ));
     command
