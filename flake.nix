@@ -28,7 +28,7 @@
             in
             {
               inherit workspace;
-              inherit (built) images;
+              inherit (built) images archives;
               manifests = call ./nix/manifests.nix { inherit (built) images; };
               apps =
                 import ./nix/cluster.nix (shared // { inherit (pkgs) kubectl kustomize; inherit sources; })
@@ -39,7 +39,7 @@
           inherit web;
           shell = call ./nix/shell.nix { };
           checks = import ./nix/checks.nix {
-            inherit (pkgs) lib runCommand cargo-deny clippy curl rustfmt shellcheck;
+            inherit (pkgs) lib runCommand linkFarm cacert cargo-deny clippy curl rustfmt shellcheck;
             inherit sources web;
             rust = rust.checked;
             lab = lab rust.checked.workspace "none";

@@ -5,7 +5,9 @@
 use std::process::{Command, Output};
 
 fn consolidator(arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_fgm-consolidator"));
+    // Not by env!: a shell between cargo and rustc may drop a variable with a dash in its name.
+    let program = std::env::var_os("CARGO_BIN_EXE_fgm-consolidator").expect("cargo sets it");
+    let mut command = Command::new(program);
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("FGM_") {
             command.env_remove(name);

@@ -5,7 +5,9 @@
 use std::process::{Command, Output};
 
 fn fgm_lab(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_fgm-lab"))
+    // Not by env!: a shell between cargo and rustc may drop a variable with a dash in its name.
+    let program = std::env::var_os("CARGO_BIN_EXE_fgm-lab").expect("cargo sets it");
+    Command::new(program)
         .args(arguments)
         .env("RUST_BACKTRACE", "1")
         // Nothing of a person's own is read or written.

@@ -8,7 +8,9 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 fn workload(args: &[&str]) -> Child {
-    Command::new(env!("CARGO_BIN_EXE_fgm-workload"))
+    // Not by env!: a shell between cargo and rustc may drop a variable with a dash in its name.
+    let program = std::env::var_os("CARGO_BIN_EXE_fgm-workload").unwrap();
+    Command::new(program)
         .args(args)
         .stdout(Stdio::null())
         .stderr(Stdio::null())

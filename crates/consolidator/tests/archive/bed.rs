@@ -118,7 +118,9 @@ impl Bed {
     }
 
     pub(crate) fn command(&self, flags: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_fgm-consolidator"));
+        // Not by env!: a shell between cargo and rustc may drop a variable with a dash in its name.
+        let program = std::env::var_os("CARGO_BIN_EXE_fgm-consolidator").unwrap();
+        let mut command = Command::new(program);
         for (name, _) in std::env::vars_os() {
             let name = name.to_string_lossy().into_owned();
             if name.starts_with("FGM_") || name.starts_with("AWS_") {

@@ -49,6 +49,12 @@ fn a_recorder_name_is_safe_as_a_directory() {
 #[test]
 fn directories_are_shared_with_the_group_whatever_the_umask_is() {
     let temp = tempfile::tempdir().unwrap();
+    let shared = Permissions::from_mode(DIRECTORY_MODE);
+    let refused = fs::set_permissions(temp.path(), shared).is_err();
+    if refused && std::env::var_os("FGM_REQUIRE_ALL").is_none() {
+        eprintln!("skipped: the set-group-ID bit is not allowed here, as in Nix's sandbox");
+        return;
+    }
     let dir = DataDir::create(temp.path().join("a/b")).unwrap();
     for path in [
         dir.root().to_owned(),
