@@ -92,10 +92,7 @@ impl Up {
         say(
             "every node records. What runs: fgm-lab cluster status; how well: fgm-lab cluster verify",
         );
-        say(&format!(
-            "the viewer of one node: {} port-forward {DAEMON_SET} 8050",
-            kubectl.typed()
-        ));
+        say("all nodes in the browser: fgm-lab viewer, or nix run .#viewer");
         Ok(())
     }
 
