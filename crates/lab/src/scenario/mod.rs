@@ -229,16 +229,15 @@ impl Run {
                 return going.finish(record).and(Err(error));
             }
         };
-        let watched = show::follow(run, &expectations, &*recorded, || {
-            interrupted.load(Ordering::Relaxed) || !going.is_alive()
-        });
+        let over = || interrupted.load(Ordering::Relaxed) || !going.is_alive();
+        let watched = show::follow(run, &expectations, &*recorded, over);
         let mut record = run.clone();
+        let verdict = watched.and_then(|()| settled(&record, &expectations, &*recorded, over));
         if interrupted.load(Ordering::Relaxed) {
             say("interrupted: everything of this run is taken away");
             record.interrupted = true;
             return going.finish(record).map(|()| ExitCode::from(INTERRUPTED));
         }
-        let verdict = watched.and_then(|()| settled(&record, &expectations, &*recorded, &going));
         if let Ok(verdict) = &verdict {
             record.verdict = Some(verdict.clone());
             record.save()?;
@@ -280,10 +279,10 @@ fn settled(
     record: &Record,
     expectations: &crate::expect::Expectations,
     recorded: &dyn Recorded,
-    going: &Going,
+    over: impl Fn() -> bool,
 ) -> anyhow::Result<Verdict> {
     let end_ms = record.started_ms + record.duration_ms;
-    let over = Instant::now();
+    let ended = Instant::now();
     let mut complete: Option<Instant> = None;
     loop {
         let last_ms = recorded.last_ms()?;
@@ -293,9 +292,9 @@ fn settled(
         let verdict = expectations.judge(&record.observed(recorded))?;
         let is_settled = match complete {
             Some(since) => verdict.passed() || since.elapsed() > SETTLE,
-            None => over.elapsed() > BEHIND,
+            None => ended.elapsed() > BEHIND,
         };
-        if is_settled || !going.is_alive() {
+        if is_settled || over() {
             return Ok(verdict);
         }
         std::thread::sleep(Duration::from_millis(250));
