@@ -74,11 +74,14 @@ kill "$(pidof -s /bin/fgm-consolidator || pidof -s fgm-consolidator)"
 # shellcheck disable=SC2329 # called through until_true
 consolidated() {
     [ "$(find /var/lib/fgm/metrics -path '*pod=fgm-generated/*.parquet' | wc -l)" -eq 1 ] &&
+        [ -n "$(find /var/lib/fgm/metrics_600s -path '*pod=fgm-generated/*.parquet')" ] &&
         [ -n "$(find /var/lib/fgm/_quarantine -type f -name '*.txt')" ]
 }
 until_true 120 consolidated
-find /var/lib/fgm/metrics /var/lib/fgm/_quarantine -type f \( -path '*fgm-generated*' -o -name '*.txt' \) \
-    -exec stat -c '%u:%g %a' {} \; > /host/out/merged.txt
+{
+    find /var/lib/fgm/metrics -type f -path '*pod=fgm-generated/*' -exec stat -c '%u:%g %a' {} \;
+    find /var/lib/fgm/_quarantine -type f -name '*.txt' -exec stat -c '%u:%g %a' {} \;
+} > /host/out/merged.txt
 mkdir /host/out/merged
 for name in metrics metrics_60s metrics_600s _quarantine; do
     cp -r "/var/lib/fgm/$name" /host/out/merged/
