@@ -7,10 +7,13 @@ use std::net::TcpStream;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-fn workload(args: &[&str]) -> Child {
+fn program() -> Command {
     // Not by env!: a shell between cargo and rustc may drop a variable with a dash in its name.
-    let program = std::env::var_os("CARGO_BIN_EXE_fgm-workload").unwrap();
-    Command::new(program)
+    Command::new(std::env::var_os("CARGO_BIN_EXE_fgm-workload").unwrap())
+}
+
+fn workload(args: &[&str]) -> Child {
+    program()
         .args(args)
         .stdout(Stdio::null())
         .stderr(Stdio::null())
@@ -149,7 +152,7 @@ fn files_are_read_over_and_over_and_leave_nothing() {
 
 /// A server of the todo app and where it listens.
 fn server(args: &[&str]) -> (Child, String) {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_fgm-workload"))
+    let mut child = program()
         .args(args)
         .args(["--listen", "127.0.0.1:0"])
         .stdout(Stdio::piped())
