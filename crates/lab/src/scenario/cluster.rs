@@ -33,7 +33,7 @@ const PATIENCE: Duration = Duration::from_secs(240);
 struct Started {
     uid: String,
     name: String,
-    node: String,
+    node: Option<String>,
     /// When the first of them did, as the kubelet tells, in whole seconds.
     at_ms: i64,
 }
@@ -56,7 +56,7 @@ impl Started {
         Some(Self {
             uid: pod.metadata.uid.clone()?,
             name: pod.metadata.name.clone()?,
-            node: pod.spec.as_ref()?.node_name.clone()?,
+            node: pod.spec.as_ref().and_then(|spec| spec.node_name.clone()),
             at_ms: first_ms?,
         })
     }
@@ -227,8 +227,8 @@ impl Cluster {
                 let first_ms = pods.iter().map(|pod| pod.at_ms).min();
                 record.started_ms = first_ms.unwrap_or(record.started_ms);
                 // As `fgm-lab viewer` has it.
-                if let Some(first) = pods.first() {
-                    record.url = format!("{}node/{}/", super::USUAL_PAGE, first.node);
+                if let Some(node) = pods.iter().find_map(|pod| pod.node.as_ref()) {
+                    record.url = format!("{}node/{node}/", super::USUAL_PAGE);
                 }
                 record.pods = pods.into_iter().map(|pod| (pod.uid, pod.name)).collect();
             }
