@@ -92,6 +92,10 @@ mod tests {
         let below = folder.path().join("below");
         fs::create_dir(&below).expect("a directory");
         assert!(!all_may_pass(&below));
-        assert!(all_may_pass(Path::new("/usr/bin")));
+        let open = fs::Permissions::from_mode(0o755);
+        fs::set_permissions(folder.path(), open).expect("everybody's");
+        // What lies above may be anything.
+        let above = folder.path().parent().expect("a directory above");
+        assert_eq!(all_may_pass(&below), all_may_pass(above));
     }
 }
