@@ -12,6 +12,9 @@ use tempfile::TempDir;
 /// What `fgm-lab cluster up` makes once.
 pub const TOKEN: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
 
+/// What every script begins with.
+const PRELUDE: &str = include_str!("cluster_guest.sh");
+
 /// What the cluster is made of, and what its script left.
 #[derive(Debug)]
 pub struct Cluster {
@@ -118,13 +121,13 @@ impl Cluster {
         assert!(must(made, "mkimage runs").success());
     }
 
-    /// Boots it and runs that script as its administrator; `None` where the test bed cannot.
+    /// Boots it and runs that script after the prelude, as its administrator; `None` where the test bed cannot.
     ///
     /// # Panics
     /// When the script fails or does not end; those logs of it are told then.
     #[must_use]
     pub fn run(&self, script: &str, logs: &[&str]) -> Option<()> {
-        self.put("run.sh", script);
+        self.put("run.sh", &format!("{PRELUDE}\n{script}"));
         let output = Command::new(self.bed.join("cluster"))
             .arg(self.folder())
             .args(["--timeout", "900"])

@@ -1,13 +1,5 @@
+# shellcheck shell=dash
 # Runs in the guest beside the cluster, as its administrator.
-until_true() { # until_true SECONDS COMMAND...
-    n=$1
-    shift
-    until "$@"; do
-        n=$((n - 1))
-        [ $n -gt 0 ] || { echo "never: $*"; exit 1; }
-        sleep 1
-    done
-}
 
 # A static pod: the kubelet is started again with a folder to read it from.
 mkdir -p /run/k8s/static

@@ -6,15 +6,6 @@ mkdir -p /h/run/state/fgm
 cp "$KUBECONFIG" /h/run/state/fgm/kubeconfig
 fgm="kubectl -n fine-grained-monitor"
 
-until_true() { # until_true SECONDS COMMAND...
-    n=$1
-    shift
-    until "$@"; do
-        n=$((n - 1))
-        [ $n -gt 0 ] || { echo "never: $*"; exit 1; }
-        sleep 1
-    done
-}
 # shellcheck disable=SC2329 # called through until_true
 rolled_out() { $fgm rollout status ds/fgm --timeout=10s; }
 until_true 30 rolled_out

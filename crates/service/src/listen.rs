@@ -75,6 +75,20 @@ pub struct Place {
     pub link: String,
 }
 
+/// Listens there, and tells where that is.
+///
+/// # Errors
+/// When the address is taken.
+pub async fn bind(address: SocketAddr) -> anyhow::Result<(TcpListener, SocketAddr)> {
+    let listener = TcpListener::bind(address)
+        .await
+        .with_context(|| format!("cannot listen on {address}: choose another --listen"))?;
+    let address = listener
+        .local_addr()
+        .context("cannot tell the own address")?;
+    Ok((listener, address))
+}
+
 impl Listen {
     /// Listens.
     ///
@@ -90,12 +104,7 @@ impl Listen {
                 self.listen
             );
         }
-        let listener = TcpListener::bind(self.listen).await.with_context(|| {
-            format!("cannot listen on {}: choose another --listen", self.listen)
-        })?;
-        let address = listener
-            .local_addr()
-            .context("cannot tell the own address")?;
+        let (listener, address) = bind(self.listen).await?;
         let mut hosts = self.allow_host.clone();
         let mut shown = address.to_string();
         if address.ip().is_unspecified() {

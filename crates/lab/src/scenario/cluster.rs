@@ -365,23 +365,25 @@ impl Cluster {
     ) -> anyhow::Result<()> {
         let pods: Api<Pod> = Api::namespaced(self.client.clone(), &record.namespace);
         self.runtime.block_on(async {
-            let mut told = JoinSet::new();
+            let mut following = JoinSet::new();
             let mut known = HashSet::new();
             loop {
                 for pod in pods.list(&ListParams::default()).await? {
                     let name = pod.metadata.name.unwrap_or_default();
                     for container in pod.spec.into_iter().flat_map(|spec| spec.containers) {
                         let of = (name.clone(), container.name);
-                        if known.insert(of.clone()) {
-                            told.spawn(tell_log(pods.clone(), of, follow, tell));
+                        if !known.insert(of.clone()) {
+                            continue;
+                        }
+                        let telling = tell_log(pods.clone(), of, follow, tell);
+                        if follow {
+                            following.spawn(telling);
+                        } else {
+                            telling.await;
                         }
                     }
                 }
-                if !follow {
-                    while told.join_next().await.is_some() {}
-                    return Ok(());
-                }
-                if over() {
+                if !follow || over() {
                     return Ok(());
                 }
                 tokio::time::sleep(POLL).await;

@@ -14,6 +14,7 @@ use clap::Args;
 use fgm_collector::run::stop_signal;
 use fgm_gateway::{Node, NodeList, pods};
 use fgm_service::access::Access;
+use fgm_service::listen::bind;
 use fgm_service::token::Token;
 use forward::Forwards;
 use futures_util::StreamExt;
@@ -27,7 +28,6 @@ use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 /// Flags of `fgm-lab viewer`.
@@ -65,12 +65,7 @@ impl Viewer {
         let context = self.context.as_deref();
         let kubeconfig = api_server::own_kubeconfig(context)?;
         let client = api_server::client(kubeconfig.as_deref(), context).await?;
-        let listener = TcpListener::bind(self.listen).await.with_context(|| {
-            format!("cannot listen on {}: choose another --listen", self.listen)
-        })?;
-        let address = listener
-            .local_addr()
-            .context("cannot tell the own address")?;
+        let (listener, address) = bind(self.listen).await?;
 
         let copy = TokenCopy::make()?;
         let secrets = Api::<Secret>::namespaced(client.clone(), &self.namespace);
