@@ -98,6 +98,21 @@ test("a metric that cannot be read breaks its own panel only, and can be tried a
   });
 });
 
+test("a range that stands still is listed although the server was busy, and whatever happens meanwhile", async () => {
+  const now = Math.floor(Date.now() / 1000);
+  const fragment = `#t=${now - 900}..${now - 60}&th=dark`;
+  await withPage("cluster", "#th=dark", async ({ page, server }) => {
+    await page.locator(".con li").first().waitFor();
+    for (const fault of [{ eventInLists: true }, { eventInLists: false, busyLists: 1 }]) {
+      Object.assign(server.faults, fault);
+      await page.goto("about:blank");
+      await page.goto(server.url + fragment);
+      await page.locator(".con li").first().waitFor({ timeout: 15_000 });
+    }
+    assert.equal(server.faults.busyLists, 0);
+  });
+});
+
 test("a server that is away is announced, what was loaded stays, and it is found again", async () => {
   await withPage("cluster", "#th=dark", async ({ page, server }) => {
     await showRanking(page);

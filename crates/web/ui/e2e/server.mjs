@@ -23,7 +23,8 @@ export function start({ port = 0, kind = process.env.FGM_SYNTHETIC ?? "cluster" 
   const first = Math.floor(Date.now() / 1000) * 1000 - (kind === "week" ? 169 : 3) * HOUR_MS;
   const now = () => Math.floor(Date.now() / 1000) * 1000;
   /** Lets a test break a metric, or cut the server off. */
-  const faults = { refuse: new Set(), away: false, noTail: false, hole: null };
+  const faults = { refuse: new Set(), away: false, noTail: false, hole: null, busyLists: 0, eventInLists: false };
+  const tails = new Set();
   const value = (metric, container, second) =>
     faults.hole && second >= faults.hole.from && second < faults.hole.to ? null : valueOf(metric, container, second);
 
@@ -105,7 +106,14 @@ export function start({ port = 0, kind = process.env.FGM_SYNTHETIC ?? "cluster" 
         return json(response, catalogue);
       case "/api/v1/containers": {
         const some = matches(query.get("sel") ?? "");
-        return json(response, { containers: some.map(describe), matched: some.length, total: count });
+        if (faults.busyLists > 0) {
+          faults.busyLists--;
+          return json(response, { title: "too many requests", status: 429 }, 429);
+        }
+        if (faults.eventInLists) for (const tail of tails) tail.write("event: event\ndata: {}\n\n");
+        const answer = () => json(response, { containers: some.map(describe), matched: some.length, total: count });
+        // Long enough for the event to arrive first.
+        return faults.eventInLists ? setTimeout(answer, 500) : answer();
       }
       case "/api/v1/events":
         return json(response, eventsOf(containers, Math.max(first, Number(query.get("start"))), Math.min(now(), Number(query.get("end")))));
@@ -149,7 +157,11 @@ export function start({ port = 0, kind = process.env.FGM_SYNTHETIC ?? "cluster" 
         const timer = setInterval(() => {
           if (count) response.write(`event: tick\ndata: {"live_until_ms":${now()}}\n\n`);
         }, 1000);
-        return request.on("close", () => clearInterval(timer));
+        tails.add(response);
+        return request.on("close", () => {
+          clearInterval(timer);
+          tails.delete(response);
+        });
       }
       default:
         return json(response, { title: "not found", status: 404 }, 404);

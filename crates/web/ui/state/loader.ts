@@ -35,6 +35,8 @@ export class Loader {
   private failures = 0;
   private listsFor = "";
   private listsAt = 0;
+  private listsRunning: AbortController | null = null;
+  private listsRetry: ReturnType<typeof setTimeout> | undefined;
   private stopTail: (() => void) | null = null;
 
   constructor(private readonly source: DataSource) {}
@@ -64,9 +66,9 @@ export class Loader {
         store.newest.value = this.newestIsGuess ? liveUntil : Math.max(store.newest.peek(), liveUntil);
         this.newestIsGuess = false;
       },
-      // The tick that follows asks for the lists again.
+      // The tick that follows asks for the lists again; what is on its way comes first.
       () => {
-        this.listsFor = "";
+        this.listsAt = 0;
       },
     );
     effect(() => this.onChange());
@@ -166,18 +168,22 @@ export class Loader {
     const live = store.live.peek();
     const key = `${live ? span(range) : `${range.start}..${range.end}`} ${sel}`;
     const now = Date.now();
-    if (key === this.listsFor && now - this.listsAt < LISTS_EVERY_MS) return;
+    if (key === this.listsFor && (this.listsRunning || now - this.listsAt < LISTS_EVERY_MS)) return;
     this.listsFor = key;
     this.listsAt = now;
+    clearTimeout(this.listsRetry);
+    this.listsRunning?.abort();
+    const running = new AbortController();
+    this.listsRunning = running;
+    const { signal } = running;
     const { start, end } = range;
     try {
       const [every, some, events, meta] = await Promise.all([
-        this.source.containers(start, end, ""),
-        sel === "" ? null : this.source.containers(start, end, sel),
-        this.source.events(start, end, sel),
-        this.source.meta(),
+        this.source.containers(start, end, "", signal),
+        sel === "" ? null : this.source.containers(start, end, sel, signal),
+        this.source.events(start, end, sel, signal),
+        this.source.meta(signal),
       ]);
-      if (this.listsFor !== key) return;
       batch(() => {
         store.everyone.value = every.containers;
         store.containers.value = (some ?? every).containers;
@@ -186,8 +192,15 @@ export class Loader {
         store.listed.value = true;
       });
     } catch {
-      // The series tell of a server that is away; the old lists stay until the next turn.
-      this.listsFor = "";
+      if (signal.aborted) return;
+      // The series tell of a server that is away, and ask again when it is back. One that was only
+      // busy is asked here: a range that stands still has no next tick.
+      this.listsAt = 0;
+      this.listsRetry = setTimeout(() => {
+        if (store.connection.peek().state === "up") void this.lists(question());
+      }, LISTS_EVERY_MS);
+    } finally {
+      if (running === this.listsRunning) this.listsRunning = null;
     }
   }
 
