@@ -161,10 +161,12 @@ const NO_DATA = 0xffff;
 function cells(block: Uint8Array, n: number, [low, high]: readonly [number, number]): Float32Array {
   const view = new DataView(block.buffer, block.byteOffset, block.byteLength);
   const unit = (high - low) / (NO_DATA - 1);
-  return Float32Array.from({ length: n }, (_, i) => {
+  const values = new Float32Array(n);
+  for (let i = 0; i < n; i++) {
     const cell = view.getUint16(2 * i, true);
-    return cell === NO_DATA ? Number.NaN : low + cell * unit;
-  });
+    values[i] = cell === NO_DATA ? Number.NaN : low + cell * unit;
+  }
+  return values;
 }
 
 /** Puts the present values into their slots and NaN into the others. */

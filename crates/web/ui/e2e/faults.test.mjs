@@ -65,6 +65,19 @@ test("without containers the page says why", async () => {
   });
 });
 
+test("lines have the colours of the lists in both themes", async () => {
+  for (const theme of ["dark", "light"]) {
+    await withPage("cluster", `#th=${theme}&m=cpu_usage_millicores&hm=off`, async ({ page, server }) => {
+      await page.locator(".con li").first().waitFor();
+      await page.waitForTimeout(1000);
+      for (const { id } of server.containers.slice(0, 3)) {
+        const colour = await colourOf(page, id);
+        assert.ok((await countColour(page, "cpu_usage_millicores", colour)) > 20, `${theme}: ${colour} of ${id}`);
+      }
+    });
+  }
+});
+
 test("without pods there are no chips, and names stand alone", async () => {
   await withPage("machine", "", async ({ page }) => {
     await page.locator(".con li").first().waitFor();
@@ -103,13 +116,14 @@ test("a range that stands still is listed although the server was busy, and what
   const fragment = `#t=${now - 900}..${now - 60}&th=dark`;
   await withPage("cluster", "#th=dark", async ({ page, server }) => {
     await page.locator(".con li").first().waitFor();
-    for (const fault of [{ eventInLists: true }, { eventInLists: false, busyLists: 1 }]) {
+    for (const fault of [{ eventInLists: true }, { eventInLists: false, busyLists: 1, busyHeat: 1 }]) {
       Object.assign(server.faults, fault);
       await page.goto("about:blank");
       await page.goto(server.url + fragment);
       await page.locator(".con li").first().waitFor({ timeout: 15_000 });
     }
-    assert.equal(server.faults.busyLists, 0);
+    assert.deepEqual([server.faults.busyLists, server.faults.busyHeat], [0, 0]);
+    await page.locator(".heat .sub", { hasText: "rows" }).waitFor({ timeout: 15_000 });
   });
 });
 

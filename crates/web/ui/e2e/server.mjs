@@ -23,7 +23,7 @@ export function start({ port = 0, kind = process.env.FGM_SYNTHETIC ?? "cluster" 
   const first = Math.floor(Date.now() / 1000) * 1000 - (kind === "week" ? 169 : 3) * HOUR_MS;
   const now = () => Math.floor(Date.now() / 1000) * 1000;
   /** Lets a test break a metric, or cut the server off. */
-  const faults = { refuse: new Set(), away: false, noTail: false, hole: null, busyLists: 0, eventInLists: false };
+  const faults = { refuse: new Set(), away: false, noTail: false, hole: null, busyLists: 0, busyHeat: 0, eventInLists: false };
   const tails = new Set();
   const value = (metric, container, second) =>
     faults.hole && second >= faults.hole.from && second < faults.hole.to ? null : valueOf(metric, container, second);
@@ -75,6 +75,8 @@ export function start({ port = 0, kind = process.env.FGM_SYNTHETIC ?? "cluster" 
     response.writeHead(status, { "content-type": type }).end(JSON.stringify(body));
   };
 
+  const busy = (response) => json(response, { title: "too many requests", status: 429 }, 429);
+
   const server = createServer((request, response) => {
     const url = new URL(request.url, "http://localhost");
     const query = url.searchParams;
@@ -108,7 +110,7 @@ export function start({ port = 0, kind = process.env.FGM_SYNTHETIC ?? "cluster" 
         const some = matches(query.get("sel") ?? "");
         if (faults.busyLists > 0) {
           faults.busyLists--;
-          return json(response, { title: "too many requests", status: 429 }, 429);
+          return busy(response);
         }
         if (faults.eventInLists) for (const tail of tails) tail.write("event: event\ndata: {}\n\n");
         const answer = () => json(response, { containers: some.map(describe), matched: some.length, total: count });
@@ -133,6 +135,10 @@ export function start({ port = 0, kind = process.env.FGM_SYNTHETIC ?? "cluster" 
         return response.writeHead(200).end(encodeFrame(spec));
       }
       case "/api/v1/heatmap": {
+        if (faults.busyHeat > 0) {
+          faults.busyHeat--;
+          return busy(response);
+        }
         const rows = new URLSearchParams(query);
         rows.delete("agg");
         try {

@@ -3,10 +3,12 @@
 import { hatch } from "./gaps";
 import type { Frame } from "../data/fgmf";
 import type { Range } from "../state/time";
+import { blank, NO_SIZE, type Size, sizeOf } from "./canvas";
 import { listen } from "./gestures";
 import { slotAt } from "./hit";
 import { GUTTER_PX, RIGHT_PX } from "./layout";
 import { ramp } from "./ramp";
+import { pixel } from "./raster";
 import type { Theme } from "./theme";
 
 export interface HeatModel {
@@ -50,6 +52,7 @@ export class HeatView {
   private readonly stop: () => void;
   private model: HeatModel | null = null;
   private drawn: { readonly frame: Frame; readonly theme: string } | null = null;
+  private size: Size = NO_SIZE;
   private fromY = 0;
   private lastY = 0;
 
@@ -98,6 +101,12 @@ export class HeatView {
     this.draw();
   }
 
+  /** The host has another size. */
+  resize(): void {
+    this.size = sizeOf(this.host);
+    this.draw();
+  }
+
   update(model: HeatModel): void {
     this.model = model;
     this.draw();
@@ -111,11 +120,11 @@ export class HeatView {
   }
 
   private get width(): number {
-    return Math.max(1, this.host.clientWidth - GUTTER_PX - RIGHT_PX);
+    return Math.max(1, this.size.width - GUTTER_PX - RIGHT_PX);
   }
 
   private get height(): number {
-    return Math.max(1, this.host.clientHeight - TOP_PX - BOTTOM_PX);
+    return Math.max(1, this.size.height - TOP_PX - BOTTOM_PX);
   }
 
   private time(x: number): number {
@@ -156,16 +165,10 @@ export class HeatView {
     });
   }
 
-  draw(): void {
-    const { canvas, host, model, theme } = this;
-    const ratio = window.devicePixelRatio || 1;
-    const { clientWidth, clientHeight } = host;
-    if (!model || clientWidth === 0 || clientHeight === 0) return;
-    canvas.width = Math.round(clientWidth * ratio);
-    canvas.height = Math.round(clientHeight * ratio);
-    const pen = canvas.getContext("2d");
+  private draw(): void {
+    const { canvas, model, theme } = this;
+    const pen = model && blank(canvas, this.size);
     if (!pen) return;
-    pen.scale(ratio, ratio);
     const { frame, range } = model;
     if (!frame || frame.series.length === 0 || frame.n === 0) return;
     this.cells(frame);
@@ -191,21 +194,17 @@ export class HeatView {
     const pen = sheet.getContext("2d");
     if (!pen) return;
     const image = pen.createImageData(frame.n, frame.series.length);
+    const pixels = new Int32Array(image.data.buffer);
     let top = 0;
     for (const { high } of frame.series) for (const value of high) if (value > top) top = value;
-    const colours = ramp(theme.name);
+    const colours = ramp(theme.name).map((colour) => pixel(colour, 255));
     frame.series.forEach(({ high }, row) => {
       for (let i = 0; i < frame.n; i++) {
         const value = high[i];
         if (Number.isNaN(value)) continue;
         // By the root, so that small is told from nothing.
         const share = top > 0 ? Math.sqrt(Math.max(0, value) / top) : 0;
-        const [red, green, blue] = colours[Math.round(share * (colours.length - 1))];
-        const at = (row * frame.n + i) * 4;
-        image.data[at] = red;
-        image.data[at + 1] = green;
-        image.data[at + 2] = blue;
-        image.data[at + 3] = 255;
+        pixels[row * frame.n + i] = colours[Math.round(share * (colours.length - 1))];
       }
     });
     pen.putImageData(image, 0, 0);

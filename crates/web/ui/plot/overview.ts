@@ -3,6 +3,7 @@
 
 import type { Frame } from "../data/fgmf";
 import { clock, day, marksIn, type Range, span } from "../state/time";
+import { blank, NO_SIZE, type Size, sizeOf } from "./canvas";
 import type { Marker } from "./model";
 import type { Theme } from "./theme";
 
@@ -36,6 +37,7 @@ export class OverviewView {
   private readonly canvas: HTMLCanvasElement;
   private readonly stop = new AbortController();
   private model: OverviewModel | null = null;
+  private size: Size = NO_SIZE;
 
   constructor(
     private readonly host: HTMLElement,
@@ -57,13 +59,19 @@ export class OverviewView {
     this.draw();
   }
 
+  /** The host has another size. */
+  resize(): void {
+    this.size = sizeOf(this.host);
+    this.draw();
+  }
+
   update(model: OverviewModel): void {
     this.model = model;
     this.draw();
   }
 
   private get width(): number {
-    return Math.max(1, this.host.clientWidth - 2 * SIDE_PX);
+    return Math.max(1, this.size.width - 2 * SIDE_PX);
   }
 
   private pixel(time: number): number {
@@ -85,17 +93,11 @@ export class OverviewView {
     return [left - lacking / 2, right + lacking / 2];
   }
 
-  draw(): void {
-    const { canvas, model, theme, host } = this;
-    const ratio = window.devicePixelRatio || 1;
-    const width = host.clientWidth;
-    const height = host.clientHeight;
-    if (!model || width === 0) return;
-    canvas.width = Math.round(width * ratio);
-    canvas.height = Math.round(height * ratio);
-    const pen = canvas.getContext("2d");
+  private draw(): void {
+    const { canvas, model, theme } = this;
+    const { height } = this.size;
+    const pen = model && blank(canvas, this.size);
     if (!pen) return;
-    pen.scale(ratio, ratio);
     const floor = height - LABELS_PX;
     this.envelope(pen, floor);
     this.labels(pen, floor, height);

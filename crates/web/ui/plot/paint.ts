@@ -4,7 +4,7 @@ import type { Column, Frame } from "../data/fgmf";
 import { toLog } from "./axis";
 import { gaps, hatch } from "./gaps";
 import type { Area, LimitLine, Marker, PanelModel } from "./model";
-import { Raster, rgb } from "./raster";
+import { mixed, Raster, rgb } from "./raster";
 import { slotTime, Spans, trace, type Viewport } from "./spans";
 import type { Theme } from "./theme";
 
@@ -84,13 +84,15 @@ export class Painter {
   ): void {
     const { raster, spans, sheet } = this;
     this.crowd(view, frame, model.crowd, theme, scaled);
+    // Opaque, for blending each pixel of a steep line costs more than all the rest.
+    const surface = rgb(theme.surface);
     for (const ghost of model.ghosts) {
       trace(scaled(ghost.column), ghost.frame, view, spans);
-      raster.line(spans, rgb(ghost.colour), 0.42, 1.1 * ratio);
+      raster.line(spans, mixed(rgb(ghost.colour), surface, 0.42), 1.1 * ratio);
     }
     for (const { column, colour, opacity, thickness } of model.lines) {
       trace(scaled(column), frame, view, spans);
-      raster.line(spans, rgb(colour), opacity, thickness * ratio);
+      raster.line(spans, mixed(rgb(colour), surface, opacity), thickness * ratio);
     }
     sheet.width = view.width;
     sheet.height = view.height;

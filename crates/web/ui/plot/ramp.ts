@@ -2,7 +2,7 @@
 // theme, and to the dark on a light one. Pure.
 
 import type { ThemeName } from "./palette";
-import { type Rgb, rgb } from "./raster";
+import { mixed, type Rgb, rgb } from "./raster";
 
 const STOPS: Readonly<Record<ThemeName, readonly string[]>> = {
   dark: ["#131a2b", "#2b2f63", "#5d3a8c", "#9d4384", "#d65d62", "#f2944f", "#fbd26a", "#fdf6c3"],
@@ -20,9 +20,7 @@ export function ramp(theme: ThemeName): readonly Rgb[] {
   const steps = Array.from({ length: STEPS }, (_, i): Rgb => {
     const at = (i / (STEPS - 1)) * (stops.length - 1);
     const low = Math.min(stops.length - 2, Math.floor(at));
-    const part = at - low;
-    const mix = (k: 0 | 1 | 2): number => Math.round(stops[low][k] * (1 - part) + stops[low + 1][k] * part);
-    return [mix(0), mix(1), mix(2)];
+    return mixed(stops[low + 1], stops[low], at - low);
   });
   made.set(theme, steps);
   return steps;

@@ -52,39 +52,56 @@ export function trace(column: Column, frame: Frame, view: Viewport, spans: Spans
   // One slot more on both sides, whose lines lead into the picture.
   const first = Math.max(0, Math.floor((start - frame.t0) / frame.step) - 1);
   const last = Math.min(frame.n - 1, Math.ceil((end - frame.t0) / frame.step) + 1);
+  const firstX = (slotTime(frame, 0) - start) * pxPerMs;
+  const stepX = frame.step * pxPerMs;
   let nextBreak = 0;
   let joined = false; // Whether the slot before has a value that the line comes from.
   let fromX = 0;
   let fromY = 0;
+  // The column of pixels at hand, and what is covered in it: many slots may share it.
+  let fromPixel = -1;
+  let highest = Infinity;
+  let lowest = -Infinity;
   for (let i = first; i <= last; i++) {
     while (nextBreak < breaks.length && breaks[nextBreak] < i) nextBreak++;
     if (breaks[nextBreak] === i) joined = false;
-    const top = height - 1 - (high[i] - min) * pxPerUnit;
-    const bottom = height - 1 - (low[i] - min) * pxPerUnit;
-    if (Number.isNaN(top)) {
+    const value = high[i];
+    if (Number.isNaN(value)) {
       joined = false;
       continue;
     }
-    const x = (slotTime(frame, i) - start) * pxPerMs;
+    const top = height - 1 - (value - min) * pxPerUnit;
+    const bottom = low === high ? top : height - 1 - (low[i] - min) * pxPerUnit;
+    const x = firstX + i * stepX;
     const y = (top + bottom) / 2;
     const pixel = Math.floor(x);
-    spans.extend(pixel, top, bottom);
-    if (joined) {
+    if (pixel !== fromPixel) {
+      spans.extend(fromPixel, highest, lowest);
+      highest = Infinity;
+      lowest = -Infinity;
+    }
+    if (top < highest) highest = top;
+    if (bottom > lowest) lowest = bottom;
+    if (!joined) {
+      if (i === last || Number.isNaN(high[i + 1]) || breaks.includes(i + 1)) {
+        for (let dx = -DOT_HALF; dx <= DOT_HALF; dx++) spans.extend(pixel + dx, top, bottom);
+      }
+    } else if (pixel !== fromPixel) {
+      // Within one column of pixels its two ends cover a line.
       join(spans, fromX, fromY, x, y);
-    } else if (i === last || Number.isNaN(high[i + 1]) || breaks.includes(i + 1)) {
-      for (let dx = -DOT_HALF; dx <= DOT_HALF; dx++) spans.extend(pixel + dx, top, bottom);
     }
     joined = true;
     fromX = x;
     fromY = y;
+    fromPixel = pixel;
   }
+  spans.extend(fromPixel, highest, lowest);
 }
 
 /** Covers the straight line between two points, column by column. */
 function join(spans: Spans, x0: number, y0: number, x1: number, y1: number): void {
   const first = Math.max(0, Math.floor(x0));
   const last = Math.min(spans.top.length - 1, Math.floor(x1));
-  if (x1 - x0 < 1e-9) return;
   const slope = (y1 - y0) / (x1 - x0);
   for (let x = first; x <= last; x++) {
     const a = y0 + slope * (Math.max(x, x0) - x0);

@@ -4,11 +4,12 @@
 
 import { effect } from "@preact/signals";
 import type { Frame } from "../data/fgmf";
-import type { DataSource } from "../data/source";
+import { AwayError, type DataSource } from "../data/source";
 import * as store from "./store";
 import { span } from "./time";
 
 const REST_MS = 120;
+const RETRY_MS = 5_000;
 /** How often what follows the time is asked for anew. */
 const HEAT_EVERY_MS = 5_000;
 const RANK_EVERY_MS = 10_000;
@@ -30,7 +31,7 @@ function follow<T>(
     if (asked === null || asked.key === last) return;
     last = asked.key;
     clearTimeout(timer);
-    timer = setTimeout(() => {
+    const ask = (): void => {
       running?.abort();
       const mine = new AbortController();
       running = mine;
@@ -41,10 +42,12 @@ function follow<T>(
         })
         .catch((error: unknown) => {
           if (mine.signal.aborted || running !== mine) return;
-          last = null; // Asked again at the next change.
           answer(asked.key, null, error instanceof Error ? error.message : String(error));
+          // Too busy, or away for a moment: a range that stands still asks no other question.
+          if (error instanceof AwayError) timer = setTimeout(ask, RETRY_MS);
         });
-    }, REST_MS);
+    };
+    timer = setTimeout(ask, REST_MS);
   });
 }
 

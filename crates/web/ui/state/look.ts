@@ -123,7 +123,7 @@ function lines(ids: ReadonlySet<string>, columns: ReadonlyMap<string, Column>, s
     if (!column) continue;
     const stands = id === shown;
     const colour = id === SUM ? readTheme().accent : store.colours.of(id, theme);
-    list.push({ column, colour, opacity: stands ? 1 : dimmed ? 0.5 : 0.9, thickness: stands ? 2.1 : 1.3 });
+    list.push({ column, colour, opacity: dimmed && !stands ? 0.5 : 1, thickness: stands ? 2.1 : 1.3 });
   }
   return list;
 }

@@ -63,7 +63,7 @@ export function HeatMap() {
         made.setTheme(readTheme());
       }),
     ];
-    const observer = new ResizeObserver(() => made.draw());
+    const observer = new ResizeObserver(() => made.resize());
     observer.observe(host.current);
     return () => {
       observer.disconnect();

@@ -37,7 +37,7 @@ export function Overview() {
       }),
     ];
     const observer = new ResizeObserver(() => {
-      view.draw();
+      view.resize();
       store.stripWidth.value = Math.ceil((host.current?.clientWidth ?? 0) / 64) * 64;
     });
     observer.observe(host.current);
