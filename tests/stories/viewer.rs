@@ -193,44 +193,51 @@ fn what_the_flags_do_not_allow_is_told() {
     assert!(said.contains("two nodes are called a"), "{said}");
 }
 
-/// No server error, no status, header, type or shape of an answer that the document does not tell.
+/// No server error, no status, header, type or shape of an answer that the documents do not tell.
 /// Whether nonsense is refused is not asked: an empty value counts as none.
 #[test]
-fn the_openapi_document_is_true() {
+fn the_openapi_documents_are_true() {
     let Some(schemathesis) = schemathesis() else {
         return;
     };
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     generate_some(&data);
+    let judge = |url: &str| {
+        let output = Command::new(&schemathesis)
+            .current_dir(folder.path())
+            .args([
+                "run",
+                "--seed",
+                "1",
+                "--max-examples",
+                "10",
+                "--request-timeout",
+                "60",
+            ])
+            .args(["--phases", "examples,coverage,fuzzing", "--no-color"])
+            // The stream of ticks has no end.
+            .args(["--exclude-path", "/tail"])
+            .args(["--checks", CHECKS])
+            .args(["--url", &format!("{url}api/v1")])
+            .arg(format!("{url}api/v1/openapi.json"))
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{said}");
+    };
     let viewer = Viewer::start(&data, &[]);
-    let output = Command::new(schemathesis)
-        .current_dir(folder.path())
-        .args([
-            "run",
-            "--seed",
-            "1",
-            "--max-examples",
-            "10",
-            "--request-timeout",
-            "60",
-        ])
-        .args(["--phases", "examples,coverage,fuzzing", "--no-color"])
-        // The stream of ticks has no end.
-        .args(["--exclude-path", "/tail"])
-        .args(["--checks", CHECKS])
-        .args(["--url", &format!("{}api/v1", viewer.url())])
-        .arg(format!("{}api/v1/openapi.json", viewer.url()))
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{said}");
+    judge(&viewer.url());
     let metrics = http::get(viewer.address, "/metrics").unwrap().text();
     let asked = metrics
         .lines()
         .filter(|line| line.starts_with("fgm_viewer_requests_total{"));
     assert!(asked.count() > 30, "{metrics}");
     assert!(!metrics.contains("status=\"5"), "{metrics}");
+
+    let peer = format!("there={}", viewer.url());
+    let away = "away=http://127.0.0.1:9";
+    judge(&Viewer::start(&data, &["--peer", &peer, "--peer", away]).url());
 }
 
 const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_conformance,\

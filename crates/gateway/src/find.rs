@@ -2,6 +2,7 @@
 
 use crate::node::Nodes;
 use axum::Json;
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
@@ -11,6 +12,7 @@ use serde_json::{Map, Value};
 use std::sync::Arc;
 
 const MOST_FOUND: usize = 50;
+/// Characters.
 const LONGEST_TEXT: usize = 1000;
 
 #[derive(Deserialize)]
@@ -37,9 +39,15 @@ struct Failed {
 /// `GET /api/v1/find`
 pub(crate) async fn find(
     State(nodes): State<Arc<Nodes>>,
-    Query(asked): Query<Asked>,
+    asked: Result<Query<Asked>, QueryRejection>,
 ) -> Result<Response, Problem> {
-    if asked.q.len() > LONGEST_TEXT {
+    let Query(asked) = asked.map_err(|rejection| {
+        Problem::bad_request(
+            rejection.body_text(),
+            "ask for find?q=TEXT, percent-encoded",
+        )
+    })?;
+    if asked.q.chars().count() > LONGEST_TEXT {
         return Err(Problem::bad_request("q is too long", "search for less"));
     }
     let path = format!("/api/v1/find?q={}", encode(&asked.q));

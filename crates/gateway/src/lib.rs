@@ -6,6 +6,7 @@
 //! /node/<name>/...        that node's viewer, with the token added
 //! /api/v1/nodes           the same list as JSON
 //! /api/v1/find?q=         a container on any node
+//! /api/v1/openapi.json    the two above; each viewer describes itself
 //! ```
 //!
 //! It passes on what viewers say, streams and downloads too, and reads of it only what the list
@@ -22,6 +23,7 @@ mod proxy;
 pub use node::{Node, NodeList, Peer, client};
 
 use axum::Router;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
@@ -42,16 +44,27 @@ pub fn router(nodes: NodeList, token: Option<Arc<Token>>) -> anyhow::Result<Rout
         .route("/nodes", get(list_page::page))
         .route("/api/v1/nodes", get(list::list))
         .route("/api/v1/find", get(find::find))
+        .route("/api/v1/openapi.json", get(openapi))
         .route("/node/{name}", get(with_slash))
         .route("/node/{name}/", any(proxy::pass))
         .route("/node/{name}/{*path}", any(proxy::pass))
         .route("/healthz", get(proxy::own))
         .route("/readyz", get(proxy::own))
         .route("/metrics", get(proxy::own))
+        .method_not_allowed_fallback(async || Problem::wrong_method())
         .fallback(async || {
             Problem::not_found_here("nodes are listed at /nodes, each lies below /node/<name>/")
         })
         .with_state(Arc::new(nodes)))
+}
+
+/// `GET /api/v1/openapi.json`: kept by hand; a story holds it against the answers.
+async fn openapi() -> impl IntoResponse {
+    let headers = [
+        (header::CONTENT_TYPE, "application/json"),
+        (header::CACHE_CONTROL, "no-cache"),
+    ];
+    (headers, include_str!("../openapi.json"))
 }
 
 /// `GET /`
@@ -65,8 +78,9 @@ async fn home(State(nodes): State<Arc<Nodes>>) -> Response {
 /// `GET /node/NAME`: everything in a page is relative to its folder.
 async fn with_slash(
     State(nodes): State<Arc<Nodes>>,
-    Path(name): Path<String>,
+    name: Result<Path<String>, PathRejection>,
 ) -> Result<Response, Problem> {
+    let Path(name) = name.map_err(|_| Problem::not_found())?;
     let node = nodes.get(&name)?;
     Ok(see_other(&format!("{}/", node.name)))
 }

@@ -3,6 +3,7 @@
 use crate::ask::{BASE, Question};
 use crate::node::{Node, Nodes};
 use axum::body::to_bytes;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
@@ -48,9 +49,10 @@ const KEPT_THERE: [HeaderName; 7] = [
 /// Any request to a node.
 pub(crate) async fn pass(
     State(nodes): State<Arc<Nodes>>,
-    Path(parts): Path<Vec<(String, String)>>,
+    parts: Result<Path<Vec<(String, String)>>, PathRejection>,
     request: Request,
 ) -> Result<Response, Problem> {
+    let Path(parts) = parts.map_err(|_| Problem::not_found())?;
     let name = parts.first().map_or("", |(_, name)| name.as_str());
     let node = nodes.get(name)?;
     // The rest as it was written: what is decoded twice means something else.

@@ -5,14 +5,17 @@
 
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Path, Request};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, put};
 use axum::{Json, Router};
 use fgm_gateway::{Node, NodeList, Peer};
 use fgm_service::token::Token;
+use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::net::TcpListener;
 use tower::ServiceExt;
 
@@ -300,4 +303,86 @@ async fn all_nodes_are_listed_and_searched() {
             .unwrap()
             .contains("'nonce-")
     );
+}
+
+/// What may stand between two slashes: names, ways out, and rubbish.
+fn segment() -> impl Strategy<Value = String> {
+    const KNOWN: [&str; 22] = [
+        "node", "here", "there", "below", "gone", "other", "nodes", "api", "v1", "find", "meta",
+        "echo", "", ".", "..", "%2e%2e", ".%2E", "%2f..%2f", "..%5c", "%00", "%ff", "%zz",
+    ];
+    prop_oneof![
+        6 => prop::sample::select(&KNOWN[..]).prop_map(str::to_owned),
+        1 => "[ -~]{0,20}".prop_map(|text| text.replace(['#', '?', ' ', '/'], "x")),
+        1 => "(%[0-9a-fA-F]{2}){1,6}",
+    ]
+}
+
+fn url() -> impl Strategy<Value = String> {
+    let below = prop::sample::select(&["", "/node/here", "/node/below", "/node/gone"][..]);
+    let rest = prop::collection::vec(segment(), 0..6);
+    let query = prop_oneof!["(q|start|x)=[a-z%0-9]{0,8}", "q=[ -~]{0,30}"];
+    (below, rest, query).prop_map(|(below, rest, query)| {
+        let query = query.replace(['#', ' '], "+");
+        format!("{below}/{}?{query}", rest.join("/"))
+    })
+}
+
+#[test]
+fn no_address_is_a_server_error_or_leaves_its_node() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    // Beside what the node may be asked for lies what nobody may.
+    let left = Arc::new(AtomicUsize::new(0));
+    let site = runtime.block_on(async {
+        let beside = {
+            let left = Arc::clone(&left);
+            move || {
+                left.fetch_add(1, Ordering::Relaxed);
+                std::future::ready("not yours")
+            }
+        };
+        let below = Router::new()
+            .nest(
+                "/ui/",
+                site("node-below").fallback(async || StatusCode::NOT_FOUND),
+            )
+            .route("/", get(beside.clone()))
+            .fallback(beside);
+        let nodes = vec![
+            Node::own("here", site("node-here")).unwrap(),
+            peer("below", &format!("{}/ui/", serve(below).await)),
+            peer("gone", &nobody().await),
+        ];
+        fgm_gateway::router(NodeList::fixed(nodes).unwrap(), None).unwrap()
+    });
+    let mut runner = TestRunner::new(ProptestConfig::with_cases(800));
+    let answered = std::cell::Cell::new(0);
+    runner
+        .run(&url(), |url| {
+            let Ok(uri) = url.parse::<Uri>() else {
+                return Ok(());
+            };
+            let is_gone = uri.path().starts_with("/node/gone/");
+            let request = Request::get(uri).body(Body::empty()).unwrap();
+            let (status, headers, body) = runtime.block_on(ask(&site, request));
+            prop_assert!(
+                !status.is_server_error() || (is_gone && status == StatusCode::BAD_GATEWAY),
+                "{url} {status}"
+            );
+            let is_ours = !url.starts_with("/node/here/") && !url.starts_with("/node/below/");
+            if is_ours && !status.is_success() && !status.is_redirection() {
+                prop_assert_eq!(
+                    &headers[header::CONTENT_TYPE],
+                    "application/problem+json",
+                    "{} {}",
+                    url,
+                    body
+                );
+            }
+            prop_assert_eq!(left.swap(0, Ordering::Relaxed), 0, "{} left the node", url);
+            answered.set(answered.get() + u32::from(status.is_success()));
+            Ok(())
+        })
+        .unwrap();
+    assert!(answered.get() > 0);
 }
