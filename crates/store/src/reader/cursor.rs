@@ -87,7 +87,15 @@ pub(super) struct Slice<'a, T> {
     pub(super) valid: Option<&'a [bool]>,
 }
 
-impl<T: Copy> Slice<'_, T> {
+impl<'a, T: Copy> Slice<'a, T> {
+    /// The values of these rows, if each has one.
+    pub(super) fn known(&self, rows: &Range<usize>) -> Option<&'a [T]> {
+        match self.valid {
+            None => self.values.get(rows.clone()),
+            Some(_) => None,
+        }
+    }
+
     /// The value of a row.
     pub(super) fn get(&self, row: usize) -> Option<T> {
         let is_valid = self

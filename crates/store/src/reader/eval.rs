@@ -38,10 +38,7 @@ pub(super) struct Earlier {
 impl Rows<'_> {
     fn at(&self, row: usize) -> Option<ReadAt> {
         let offset_us = self.offsets_us.get(row).unwrap_or(0);
-        Some(ReadAt {
-            time_ms: *self.times_ms.get(row)?,
-            offset_us: offset_us.clamp(-LARGEST_OFFSET_US, LARGEST_OFFSET_US),
-        })
+        Some(read_at(*self.times_ms.get(row)?, offset_us))
     }
 
     /// A row, kept for the next rows.
@@ -62,13 +59,20 @@ impl Rows<'_> {
         steps_s.clear();
         let first = rows.start.checked_sub(1).and_then(|row| self.at(row));
         let mut before = first.or(earlier.map(|earlier| earlier.at));
-        for row in rows.clone() {
-            let now = self.at(row);
-            let step = before
-                .zip(now)
-                .and_then(|(a, b)| step_seconds(a, b, self.interval_ms));
-            steps_s.push(step.unwrap_or(f64::NAN));
-            before = now;
+        let mut step_to = |now: ReadAt| {
+            let step = before.and_then(|before| step_seconds(before, now, self.interval_ms));
+            before = Some(now);
+            step.unwrap_or(f64::NAN)
+        };
+        let times_ms = self.times_ms.get(rows.clone()).unwrap_or_default();
+        match self.offsets_us.known(rows) {
+            Some(offsets_us) => {
+                let both = times_ms.iter().zip(offsets_us);
+                steps_s.extend(
+                    both.map(|(time_ms, offset_us)| step_to(read_at(*time_ms, *offset_us))),
+                );
+            }
+            None => steps_s.extend(rows.clone().filter_map(|row| self.at(row)).map(step_to)),
         }
     }
 
@@ -143,10 +147,17 @@ impl Rows<'_> {
     }
 }
 
+fn read_at(time_ms: i64, offset_us: i64) -> ReadAt {
+    ReadAt {
+        time_ms,
+        offset_us: offset_us.clamp(-LARGEST_OFFSET_US, LARGEST_OFFSET_US),
+    }
+}
+
 fn gauge(column: Slice<'_, i64>, rows: &Range<usize>, values: &mut Vec<f64>) {
-    match (column.valid, column.values.get(rows.clone())) {
-        (None, Some(all)) => values.extend(all.iter().map(|value| to_float(*value))),
-        _ => values.extend(
+    match column.known(rows) {
+        Some(all) => values.extend(all.iter().map(|value| to_float(*value))),
+        None => values.extend(
             rows.clone()
                 .map(|row| column.get(row).map_or(f64::NAN, to_float)),
         ),
@@ -167,12 +178,13 @@ fn rates(
         Some(increase) => increase / step_s,
         None => f64::NAN,
     };
-    if let (None, Some(all)) = (column.valid, column.values.get(rows.clone())) {
-        let mut before = before;
-        for (now, step_s) in all.iter().zip(steps_s) {
-            values.push(before.map_or(f64::NAN, |before| rate(before, *now, *step_s)));
-            before = Some(*now);
-        }
+    if let Some(all) = column.known(rows) {
+        let first = before.zip(all.first()).zip(steps_s.first());
+        let first = first.map(|((before, now), step_s)| rate(before, *now, *step_s));
+        values.extend((!all.is_empty()).then(|| first.unwrap_or(f64::NAN)));
+        let pairs = all.iter().zip(all.iter().skip(1));
+        let rest = pairs.zip(steps_s.iter().skip(1));
+        values.extend(rest.map(|((before, now), step_s)| rate(*before, *now, *step_s)));
         return;
     }
     let mut before = before;

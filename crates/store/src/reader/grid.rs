@@ -81,6 +81,13 @@ impl Grid {
             .filter(|bucket| *bucket < self.buckets)
     }
 
+    /// The first millisecond behind a bucket.
+    pub(super) fn end_of(&self, bucket: usize) -> i64 {
+        let behind = i64::try_from(bucket).unwrap_or(i64::MAX).saturating_add(1);
+        self.start_ms
+            .saturating_add(self.step_ms.saturating_mul(behind))
+    }
+
     /// The coarsest rows whose buckets fill these without a rest.
     #[must_use]
     pub fn resolution(&self) -> Resolution {

@@ -46,7 +46,8 @@ impl Quantiles {
         self.bins = bins;
     }
 
-    /// The smallest value that at least `q` of all values do not exceed (nearest rank).
+    /// For each `q`, which rise, the smallest value that at least `q` of all values do not exceed
+    /// (nearest rank).
     #[expect(
         clippy::cast_precision_loss,
         clippy::cast_possible_truncation,
@@ -54,23 +55,36 @@ impl Quantiles {
         reason = "a rank below the count"
     )]
     #[must_use]
-    pub(super) fn at(&mut self, q: f64) -> Option<f64> {
+    pub(super) fn at<const N: usize>(mut self, qs: [f64; N]) -> Option<[f64; N]> {
         let last = self.count.checked_sub(1)?;
-        let rank = ((q * self.count as f64).ceil() as u64)
-            .saturating_sub(1)
-            .min(last);
+        let ranks = qs.map(|q| {
+            let rank = (q * self.count as f64).ceil() as u64;
+            rank.saturating_sub(1).min(last)
+        });
         if self.bins.is_empty() {
-            let (_, value, _) = self
-                .exact
-                .select_nth_unstable_by(rank as usize, f64::total_cmp);
-            return Some(*value);
+            // What lies below one need not be looked at for the next.
+            let mut below = 0;
+            return Some(ranks.map(|rank| {
+                let rank = rank as usize;
+                let rest = self.exact.get_mut(below..).unwrap_or_default();
+                let (_, value, _) = rest.select_nth_unstable_by(rank - below, f64::total_cmp);
+                below = rank;
+                *value
+            }));
         }
         self.fold();
+        let mut bins = self.bins.iter();
         let mut below = 0;
-        self.bins.iter().find_map(|(bin, count)| {
-            below += count;
-            (below > rank).then(|| middle(*bin))
-        })
+        let mut value = f64::NAN;
+        Some(ranks.map(|rank| {
+            while below <= rank
+                && let Some((bin, count)) = bins.next()
+            {
+                below += count;
+                value = middle(*bin);
+            }
+            value
+        }))
     }
 }
 
@@ -104,8 +118,8 @@ mod tests {
     fn of_nothing_there_is_none() {
         let mut nothing = Quantiles::default();
         nothing.add(&[f64::NAN]);
-        assert_eq!(nothing.at(0.5), None);
-        assert_eq!(Quantiles::default().at(0.99), None);
+        assert_eq!(nothing.at([0.5]), None);
+        assert_eq!(Quantiles::default().at([0.99]), None);
     }
 
     proptest! {
@@ -114,7 +128,7 @@ mod tests {
         #[test]
         fn few_are_exact_and_many_within_one_percent(
             values in prop::collection::vec(prop_oneof![-1e6..1e12_f64, Just(0.0)], 1..200),
-            q in 0.0..1.0_f64,
+            (first, second) in (0.0..1.0_f64, 0.0..1.0_f64),
             many: bool,
         ) {
             let times = if many { EXACT / values.len() + 1 } else { 1 };
@@ -123,9 +137,12 @@ mod tests {
             for part in all.chunks(100) {
                 quantiles.add(part);
             }
-            let (got, want) = (quantiles.at(q).unwrap(), truth(&all, q));
-            let allowed = if many { want.abs() * 0.01 } else { 0.0 };
-            prop_assert!((got - want).abs() <= allowed, "{got} {want}");
+            let qs = [first.min(second), first.max(second)];
+            for (q, got) in qs.into_iter().zip(quantiles.at(qs).unwrap()) {
+                let want = truth(&all, q);
+                let allowed = if many { want.abs() * 0.01 } else { 0.0 };
+                prop_assert!((got - want).abs() <= allowed, "{got} {want}");
+            }
         }
     }
 }

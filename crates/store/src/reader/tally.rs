@@ -55,13 +55,14 @@ pub(super) struct Tally {
     max: Vec<f64>,
     sum: Vec<f64>,
     weight: Vec<f64>,
-    all: Slot,
-    summary: Option<Rest>,
+    has_data: bool,
+    whole: Option<Whole>,
 }
 
-/// What only a summary needs.
-#[derive(Debug, Clone, Default)]
-struct Rest {
+/// The range as a whole.
+#[derive(Debug, Clone)]
+struct Whole {
+    all: Slot,
     quantiles: Quantiles,
     last: Option<(i64, f64)>,
 }
@@ -83,23 +84,32 @@ impl Slot {
         weight: 0.0,
     };
 
-    /// Adds samples of equal weight; NaN does not count.
-    fn add(&mut self, values: &[f64]) {
+    fn has_data(&self) -> bool {
+        self.min <= self.max
+    }
+
+    /// Adds samples; NaN does not count.
+    fn add_extremes(&mut self, values: &[f64]) {
+        let (mut min, mut max) = (self.min, self.max);
         for value in values {
-            self.min = self.min.min(*value);
-            self.max = self.max.max(*value);
-            if !value.is_nan() {
-                self.sum += value;
-                self.weight += 1.0;
-            }
+            // One instruction each; `f64::min` takes three, for a NaN on either side.
+            min = if *value < min { *value } else { min };
+            max = if *value > max { *value } else { max };
+        }
+        (self.min, self.max) = (min, max);
+    }
+
+    /// Adds up samples of equal weight.
+    fn add_sums(&mut self, values: &[f64]) {
+        for value in values.iter().filter(|value| !value.is_nan()) {
+            self.sum += value;
+            self.weight += 1.0;
         }
     }
 
-    /// Adds rates, each of which holds for its step.
-    fn add_rates(&mut self, values: &[f64], steps_s: &[f64]) {
+    /// Adds up rates, each of which holds for its step.
+    fn add_rate_sums(&mut self, values: &[f64], steps_s: &[f64]) {
         for (value, step_s) in values.iter().zip(steps_s) {
-            self.min = self.min.min(*value);
-            self.max = self.max.max(*value);
             if !value.is_nan() {
                 self.sum += value * step_s;
                 self.weight += step_s;
@@ -107,7 +117,7 @@ impl Slot {
         }
     }
 
-    fn merge(&mut self, other: Self) {
+    fn merge(&mut self, other: &Self) {
         self.min = self.min.min(other.min);
         self.max = self.max.max(other.max);
         if other.weight > 0.0 {
@@ -121,50 +131,65 @@ impl Tally {
     pub(super) fn new(grid: Grid, keep: Keep) -> Self {
         let plane = |kept: bool, value: f64| vec![value; if kept { grid.buckets } else { 0 }];
         Self {
-            min: plane(keep.extremes, Slot::EMPTY.min),
-            max: plane(keep.extremes, Slot::EMPTY.max),
+            min: plane(keep.extremes, f64::NAN),
+            max: plane(keep.extremes, f64::NAN),
             sum: plane(keep.means, 0.0),
             weight: plane(keep.means, 0.0),
-            all: Slot::EMPTY,
-            summary: keep.summary.then(Rest::default),
+            has_data: false,
+            whole: keep.summary.then(|| Whole {
+                all: Slot::EMPTY,
+                quantiles: Quantiles::default(),
+                last: None,
+            }),
             grid,
         }
     }
 
     /// Adds samples in time order; with steps, they are rates.
     pub(super) fn add(&mut self, times_ms: &[i64], values: &[f64], steps_s: Option<&[f64]>) {
+        let has_sums = self.whole.is_some() || !self.sum.is_empty();
+        let step_ms = self.grid.step_ms;
+        // The bucket that is being filled, and the first time behind it.
+        let (mut bucket, mut end_ms) = (None, i64::MIN);
         let mut from = 0;
         while let Some(time_ms) = times_ms.get(from) {
-            let Some(bucket) = self.grid.bucket(*time_ms) else {
+            // Mostly the next one: a division for each bucket would cost as much as its samples.
+            bucket = match bucket {
+                Some(before) if *time_ms < end_ms.saturating_add(step_ms) => {
+                    end_ms = end_ms.saturating_add(step_ms);
+                    Some(before + 1).filter(|next| *next < self.grid.buckets)
+                }
+                _ => {
+                    let found = self.grid.bucket(*time_ms);
+                    end_ms = found.map_or(i64::MIN, |found| self.grid.end_of(found));
+                    found
+                }
+            };
+            let Some(bucket) = bucket else {
                 from += 1;
                 continue;
             };
-            let start = i64::try_from(bucket).unwrap_or(i64::MAX);
-            let start = self
-                .grid
-                .start_ms
-                .saturating_add(start.saturating_mul(self.grid.step_ms));
-            let end = start.saturating_add(self.grid.step_ms);
-            let rest = times_ms.get(from..).unwrap_or_default();
-            let to = from + rest.iter().take_while(|time_ms| **time_ms < end).count();
+            let to = from + until(times_ms.get(from..).unwrap_or_default(), end_ms);
             let of_bucket = values.get(from..to).unwrap_or_default();
             let mut slot = Slot::EMPTY;
+            slot.add_extremes(of_bucket);
             match steps_s {
+                _ if !has_sums => {}
                 Some(steps_s) => {
-                    slot.add_rates(of_bucket, steps_s.get(from..to).unwrap_or_default());
+                    slot.add_rate_sums(of_bucket, steps_s.get(from..to).unwrap_or_default());
                 }
-                None => slot.add(of_bucket),
+                None => slot.add_sums(of_bucket),
             }
-            self.put(bucket, slot);
+            self.put(bucket, &slot);
             from = to;
         }
-        if let Some(rest) = &mut self.summary {
-            rest.quantiles.add(values);
+        if let Some(whole) = &mut self.whole {
+            whole.quantiles.add(values);
             let known = times_ms
                 .iter()
                 .zip(values)
                 .rfind(|(_, value)| !value.is_nan());
-            rest.see(known.map(|(time_ms, value)| (*time_ms, *value)));
+            whole.see(known.map(|(time_ms, value)| (*time_ms, *value)));
         }
     }
 
@@ -181,22 +206,28 @@ impl Tally {
                 sum: get(digest.sum),
                 weight: get(digest.weight),
             };
-            self.put(bucket, slot);
-            if let Some(rest) = &mut self.summary {
-                rest.quantiles.add(&[slot.max]);
+            self.put(bucket, &slot);
+            if let Some(whole) = &mut self.whole {
+                whole.quantiles.add(&[slot.max]);
                 let last = get(digest.last);
                 let last = if last.is_nan() {
                     slot.sum / slot.weight
                 } else {
                     last
                 };
-                rest.see((!last.is_nan()).then_some((*time_ms, last)));
+                whole.see((!last.is_nan()).then_some((*time_ms, last)));
             }
         }
     }
 
-    fn put(&mut self, bucket: usize, slot: Slot) {
-        self.all.merge(slot);
+    fn put(&mut self, bucket: usize, slot: &Slot) {
+        if !slot.has_data() {
+            return;
+        }
+        self.has_data = true;
+        if let Some(whole) = &mut self.whole {
+            whole.all.merge(slot);
+        }
         if let (Some(min), Some(max)) = (self.min.get_mut(bucket), self.max.get_mut(bucket)) {
             *min = min.min(slot.min);
             *max = max.max(slot.max);
@@ -211,55 +242,63 @@ impl Tally {
 
     /// What it adds up to; `None` when there was no data.
     pub(super) fn finish(mut self) -> Option<Buckets> {
-        let has_data = self.all.min <= self.all.max;
-        if !has_data {
+        if !self.has_data {
             return None;
         }
-        // An infinity says that nothing came.
-        let known = |planes: &mut Vec<f64>| {
-            planes
-                .iter_mut()
-                .filter(|v| v.is_infinite())
-                .for_each(|v| *v = f64::NAN);
-        };
-        known(&mut self.min);
-        known(&mut self.max);
         for (sum, weight) in self.sum.iter_mut().zip(&self.weight) {
             *sum /= weight;
         }
-        let all = self.all;
-        let summary = self.summary.map(|mut rest| {
-            // A bin's middle may lie beyond what there was.
-            let mut at = |q| {
-                rest.quantiles
-                    .at(q)
-                    .map_or(f64::NAN, |v| v.clamp(all.min, all.max))
-            };
-            Summary {
-                min: all.min,
-                max: all.max,
-                mean: all.sum / all.weight,
-                p50: at(0.5),
-                p95: at(0.95),
-                p99: at(0.99),
-                last: rest.last.map_or(f64::NAN, |(_, value)| value),
-            }
-        });
         Some(Buckets {
             min: self.min,
             max: self.max,
             mean: self.sum,
-            summary,
+            summary: self.whole.map(Whole::finish),
         })
     }
 }
 
-impl Rest {
+/// How many of these times, which rise, lie before `end_ms`; they mostly rise by the same.
+fn until(times_ms: &[i64], end_ms: i64) -> usize {
+    if let [first, second, ..] = times_ms
+        && let Some(interval_ms) = second.checked_sub(*first).filter(|interval| *interval > 0)
+        && let guess = end_ms.saturating_sub(*first).saturating_sub(1) / interval_ms + 1
+        && let Ok(guess) = usize::try_from(guess)
+        && guess < times_ms.len()
+        && times_ms.get(guess.wrapping_sub(1)) < Some(&end_ms)
+        && times_ms.get(guess) >= Some(&end_ms)
+    {
+        return guess;
+    }
+    times_ms
+        .iter()
+        .take_while(|time_ms| **time_ms < end_ms)
+        .count()
+}
+
+impl Whole {
     fn see(&mut self, value: Option<(i64, f64)>) {
         if let Some((time_ms, value)) = value
             && self.last.is_none_or(|(newest, _)| newest <= time_ms)
         {
             self.last = Some((time_ms, value));
+        }
+    }
+
+    fn finish(self) -> Summary {
+        let all = self.all;
+        let quantiles = self.quantiles.at([0.5, 0.95, 0.99]);
+        // A bin's middle may lie beyond what there was.
+        let [p50, p95, p99] = quantiles
+            .unwrap_or([f64::NAN; 3])
+            .map(|v| v.max(all.min).min(all.max));
+        Summary {
+            min: all.min,
+            max: all.max,
+            mean: all.sum / all.weight,
+            p50,
+            p95,
+            p99,
+            last: self.last.map_or(f64::NAN, |(_, value)| value),
         }
     }
 }

@@ -3,7 +3,7 @@
 //! The writer streams: what bounds the memory is the one column that the caller holds.
 
 use super::column::{Column, Values};
-use super::encode::{Encoded, smallest};
+use super::encode::{Encoded, best};
 use super::verify::{Checksum, text_hash};
 use crate::StoreError;
 use crate::footer::{Footer, parquet_error};
@@ -154,7 +154,7 @@ impl GroupWriter<'_, '_> {
         *checksum = column.checksum(*checksum, field.is_nullable());
         if self.encodings == Encodings::Smallest {
             let descriptor = self.columns.column(self.next);
-            let Encoded { bytes, close } = smallest(column, field, self.table, &descriptor)?;
+            let Encoded { bytes, close } = best(column, field, self.table, &descriptor)?;
             self.group.append_column(&bytes, close)?;
         } else {
             let writer = self.group.next_column()?;
