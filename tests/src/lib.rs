@@ -20,6 +20,7 @@ pub mod programs;
 pub mod random;
 pub mod stored;
 pub mod viewer;
+pub mod week;
 
 /// Asks again and again until there is an answer.
 ///

@@ -1,5 +1,6 @@
 //! The flake's apps as `nix run` starts them, with stand-ins for the tools of the machine. They
-//! are those of the flake's checks, whose programs are not optimised.
+//! are those of the flake's checks, whose programs are not optimised; with `FGM_FLAKE_APPS=.#` what
+//! is run is what a person runs.
 
 #![expect(
     clippy::unwrap_used,
@@ -17,22 +18,24 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-/// `nix SUBCOMMAND` on the app of that name.
-fn nix(flake: &Path, subcommand: &str, app: &str) -> Command {
+/// `nix SUBCOMMAND` on that part of the flake.
+fn nix(flake: &Path, subcommand: &str, part: &str) -> Command {
     let mut command = Command::new(flake);
     command
         .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))
-        .arg(subcommand)
-        .arg(format!(
-            ".#checks.{}-linux.apps.{app}",
-            std::env::consts::ARCH
-        ));
+        .args([subcommand, part]);
     command
+}
+
+fn of_the_checks(app: &str) -> String {
+    format!(".#checks.{}-linux.apps.{app}", std::env::consts::ARCH)
 }
 
 /// `nix run` on a machine: Nix itself takes more than stand-ins.
 fn nix_run(machine: &Machine, flake: &Path, app: &str) -> Command {
-    let mut command = nix(flake, "run", app);
+    let app = std::env::var("FGM_FLAKE_APPS")
+        .map_or_else(|_| of_the_checks(app), |all| format!("{all}{app}"));
+    let mut command = nix(flake, "run", &app);
     let path = std::env::var("PATH").unwrap();
     machine.surround(&mut command, Some(&path));
     command.arg("--");
@@ -41,7 +44,7 @@ fn nix_run(machine: &Machine, flake: &Path, app: &str) -> Command {
 
 /// The app's own program, for machines that lack a tool.
 fn built(flake: &Path, app: &str) -> PathBuf {
-    let output = nix(flake, "build", app)
+    let output = nix(flake, "build", &of_the_checks(app))
         .args(["--no-link", "--print-out-paths"])
         .output()
         .unwrap();

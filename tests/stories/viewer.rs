@@ -8,7 +8,7 @@
 use fgm_stories::generated::generate;
 use fgm_stories::needs::{chromium, node, python, require_or_skip, schemathesis};
 use fgm_stories::viewer::{Viewer, known_recording};
-use fgm_stories::{http, wait_for};
+use fgm_stories::{http, wait_for, week};
 use serde_json::Value;
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -75,6 +75,22 @@ fn a_person_debugs_directly_and_through_a_gateway() {
         "gateway.test.mjs",
         &[("FGM_GATEWAY", &gateway.url())],
     );
+}
+
+/// From the rows of an hour to the roll-ups of a week.
+#[test]
+fn one_sample_of_a_week_is_seen() {
+    let Some(browser) = browser() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let spike_ms = week::record(folder.path()).to_string();
+    let viewer = Viewer::start(folder.path(), &[]);
+    let env = [
+        ("FGM_URL", viewer.url()),
+        ("FGM_SPIKE_MS", spike_ms),
+        ("FGM_SPIKY", week::SPIKY.to_owned()),
+    ];
+    let env = env.each_ref().map(|(name, value)| (*name, value.as_str()));
+    in_browser(&browser, "week.test.mjs", &env);
 }
 
 /// Sends a request with these header lines and gives the whole answer.

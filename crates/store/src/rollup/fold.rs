@@ -333,6 +333,23 @@ fn add_cumulative(
     for ((total, rate), bucket) in totals.iter_mut().zip(rates).zip(buckets) {
         let (values, valid) = input.rows(0, &bucket.rows);
         let steps = frame.steps(&bucket.rows);
+        let has_jump = jumps
+            .peek()
+            .is_some_and(|(jump, _)| *jump < bucket.rows.end);
+        if !has_jump
+            && let Some(before) = chain.value
+            && let Some(last) = values.last()
+            && !valid.contains(&false)
+        {
+            // A minute without anything particular, as nearly all are.
+            (*total, *rate) = plain(before, values, steps);
+            chain = Chain {
+                tail: Some(bucket.rows.end - 1),
+                value: Some(*last),
+                known: Some(*last),
+            };
+            continue;
+        }
         for ((row, step), (value, valid)) in
             bucket.rows.clone().zip(steps).zip(values.iter().zip(valid))
         {
@@ -371,6 +388,42 @@ fn add_cumulative(
             }
         }
     }
+}
+
+/// A bucket whose rows follow each other and are all known.
+fn plain(
+    mut before: i64,
+    values: &[i64],
+    steps: impl Iterator<Item = Option<i64>>,
+) -> (Option<Total>, Option<Float>) {
+    let mut gain = 0;
+    let mut rate = Float {
+        min: f64::INFINITY,
+        max: f64::NEG_INFINITY,
+        sum: 0.0,
+        count: 0,
+        last: 0.0,
+    };
+    for (value, step_us) in values.iter().zip(steps) {
+        gain += (i128::from(*value) - i128::from(before)).max(0);
+        if let Some(step_us) = step_us
+            && let Some(gained) = increase(before, *value)
+        {
+            let of_row = gained / seconds(step_us);
+            rate.min = if of_row < rate.min { of_row } else { rate.min };
+            rate.max = if of_row > rate.max { of_row } else { rate.max };
+            rate.sum += of_row;
+            rate.count += 1;
+            rate.last = of_row;
+        }
+        before = *value;
+    }
+    let total = values.first().map(|first| Total {
+        first: *first,
+        last: before,
+        increase: Some(gain),
+    });
+    (total, (rate.count > 0).then_some(rate))
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a few seconds in microseconds")]

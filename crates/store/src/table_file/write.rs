@@ -271,7 +271,10 @@ impl Column {
             }
             _ => Vec::new(),
         };
+        let all_known = !nullable || !self.valid.contains(&false);
         match &self.values {
+            Values::Int(values) if all_known => checksum.add_all(values, |value| hash(*value)),
+            Values::Float(values) if all_known => checksum.add_all(values, |value| value.to_bits()),
             Values::Int(values) => self.add_to(&mut checksum, nullable, |row| hash(values[row])),
             Values::Float(values) => {
                 self.add_to(&mut checksum, nullable, |row| values[row].to_bits());

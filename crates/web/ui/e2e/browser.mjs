@@ -1,5 +1,6 @@
 // A browser for the tests: Debian's Chromium, headless, a fresh profile, no traffic of its own.
 
+import assert from "node:assert/strict";
 import { chromium } from "playwright-core";
 
 const ARGS = [
@@ -105,4 +106,22 @@ export function columnsAbove(page, metric, hex, share) {
     },
     [metric, hex, share],
   );
+}
+
+/** The colour of a container in the lists. */
+export const colourOf = (page, id) =>
+  page.locator(`#con-${id} .sw`).evaluate((one) => {
+    const parts = getComputedStyle(one).backgroundColor.match(/\d+/g).map(Number);
+    return `#${parts.map((part) => part.toString(16).padStart(2, "0")).join("")}`;
+  });
+
+/** Waits until a line reaches the upper third in a few columns, and no more than a few. */
+export async function hasSpike(page, metric, colour, length) {
+  let share = 0;
+  for (let tries = 0; tries < 100; tries++) {
+    share = await columnsAbove(page, metric, colour, 1 / 3);
+    if (share > 0 && share < 0.1) return;
+    await page.waitForTimeout(100);
+  }
+  assert.fail(`${metric} over ${length} s: ${share} of the columns reach the upper third`);
 }

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { columnsAbove, countColour, open, plotBox, showRanking } from "./browser.mjs";
+import { colourOf, countColour, hasSpike, open, plotBox, showRanking } from "./browser.mjs";
 import { start } from "./server.mjs";
 import { leaveSpike, MARKUP, SPIKE } from "./synthetic.mjs";
 
@@ -15,24 +15,6 @@ async function withPage(kind, fragment, run) {
     await opened.browser.close();
     server.stop();
   }
-}
-
-/** The colour of a container in the lists. */
-const colourOf = (page, id) =>
-  page.locator(`#con-${id} .sw`).evaluate((one) => {
-    const parts = getComputedStyle(one).backgroundColor.match(/\d+/g).map(Number);
-    return `#${parts.map((part) => part.toString(16).padStart(2, "0")).join("")}`;
-  });
-
-/** Waits until a line reaches the upper third in a few columns, and no more than a few. */
-async function hasSpike(page, metric, colour, length) {
-  let share = 0;
-  for (let tries = 0; tries < 100; tries++) {
-    share = await columnsAbove(page, metric, colour, 1 / 3);
-    if (share > 0 && share < 0.1) return;
-    await page.waitForTimeout(100);
-  }
-  assert.fail(`${metric} over ${length} s: ${share} of the columns reach the upper third`);
 }
 
 test("a spike of one sample is seen from five minutes to seven days, of a rate and of a gauge", async () => {
