@@ -18,6 +18,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 const METRICS: &str = "cpu_usage_millicores,cpu_throttled_percent,memory_current,\
     memory_psi_some_percent,io_read_bytes,io_write_bytes,pids_current,memory_working_set";
 
+/// A tick a second is what is looked at.
+const PATIENCE: Duration = Duration::from_secs(20);
+
 /// What one page saw.
 #[derive(Default)]
 struct Seen {
@@ -75,6 +78,8 @@ fn missed(seen: &Seen) -> i64 {
 
 fn look(address: &str, until: Instant) -> Seen {
     let mut stream = TcpStream::connect(address).unwrap();
+    // Where nothing is recorded there is no tick.
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
     write!(
         stream,
         "GET /api/v1/tail HTTP/1.0\r\nHost: {address}\r\n\r\n"
