@@ -52,7 +52,8 @@ pub fn record(root: &Path) -> i64 {
         let first_ms = START_MS + hour * HOUR_MS;
         let spool = Spool::create(&dir, &recorder, INTERVAL_MS);
         let mut spool = must(spool, "a spool");
-        for time_ms in (first_ms..first_ms + HOUR_MS).step_by(30_000) {
+        for tick in 0..HOUR_MS / INTERVAL_MS {
+            let time_ms = first_ms + tick * INTERVAL_MS;
             let rows = containers.iter().zip(&mut used_usec).map(|(of, used)| {
                 let is_spike = time_ms == SPIKE_MS && of.container_name.as_deref() == Some(SPIKY);
                 // A tenth of a core, two cores; three threads, sixty.

@@ -24,7 +24,7 @@ labels = ", ".join(f"'{name}'" for name in LABELS)
 values = ", ".join(f"CAST({name} AS VARCHAR)" for name in LABELS)
 with tempfile.TemporaryDirectory(dir=root + "/..") as folder:
     target = f"{folder}/long.parquet"
-    # A minute at a time: in the order of time without sorting an hour of many rows.
+    # Sorted while it is wide: there are eighty times fewer rows then.
     connection.execute(f"CREATE TABLE wide AS SELECT * FROM {wide} ORDER BY time")
     columns = ", ".join(metrics)
     connection.execute(

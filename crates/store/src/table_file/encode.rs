@@ -3,8 +3,7 @@
 //! "DELTA_BINARY_PACKED for integers, dictionary for labels, floats plain or dictionary; the
 //! hourly merge takes per column what is smallest of these" (DATA.md section 1). Which that is
 //! depends on the numbers, so it is tried: on the whole of a short column, on samples from all
-//! over a long one. Noise packs as well without zstd, whose decoding then costs three quarters
-//! of a query.
+//! over a long one. Noise packs as well without zstd, whose decoding is then half of a query.
 
 use super::column::{Column, Values};
 use super::write::{base_properties, is_key, is_label};

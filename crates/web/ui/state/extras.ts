@@ -42,9 +42,14 @@ function follow<T>(
         })
         .catch((error: unknown) => {
           if (mine.signal.aborted || running !== mine) return;
+          last = null; // Asked again at the next change, also when the server is back.
           answer(asked.key, null, error instanceof Error ? error.message : String(error));
-          // Too busy, or away for a moment: a range that stands still asks no other question.
-          if (error instanceof AwayError) timer = setTimeout(ask, RETRY_MS);
+          // Only busy: a range that stands still has no next change.
+          if (error instanceof AwayError) {
+            timer = setTimeout(() => {
+              if (store.connection.peek().state === "up") ask();
+            }, RETRY_MS);
+          }
         });
     };
     timer = setTimeout(ask, REST_MS);
