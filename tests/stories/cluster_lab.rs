@@ -4,6 +4,7 @@
 use fgm_stories::cluster::{Cluster, TOKEN};
 use fgm_stories::needs::say;
 use fgm_stories::programs;
+use std::collections::HashSet;
 
 const LOGS: [&str; 4] = [
     "viewer.log",
@@ -52,10 +53,24 @@ fn nodes_are_seen_and_scenarios_judged_through_port_forwards() {
         // Where to look, as the gateway has it.
         assert!(log.contains("look: http://127.0.0.1:8050/node/"), "{log}");
     }
-    for name in ["logs", "followed"] {
+    // What a container wrote is told after the next one has taken its place; by who follows, once.
+    let said = |name: &str| {
         let text = read(name);
-        assert!(text.contains("crash-loop/crashing | "), "{name}: {text}");
-    }
+        let lines = text.lines().map(str::to_owned);
+        let said: Vec<_> = lines
+            .filter(|line| line.starts_with("crash-loop/crashing | ") && line.contains("status 42"))
+            .collect();
+        (said, text)
+    };
+    let (once, text) = said("logs");
+    assert!(!once.is_empty(), "{text}");
+    let (followed, text) = said("followed");
+    assert!(followed.len() >= 2, "{text}");
+    assert_eq!(
+        followed.iter().collect::<HashSet<_>>().len(),
+        followed.len(),
+        "{text}"
+    );
     let status = read("status");
     assert!(status.contains("restarts"), "{status}");
     assert!(status.contains("with the viewers of its nodes"), "{status}");

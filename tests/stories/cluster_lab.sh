@@ -42,11 +42,19 @@ run_of() {
     done
 }
 until_true 120 run_of crash-loop > /host/out/run
-hrun timeout 25 ./fgm-lab scenario logs "$(cat /host/out/run)" -f > /host/out/followed
-hrun ./fgm-lab scenario logs "$(cat /host/out/run)" > /host/out/logs
-hrun ./fgm-lab scenario status "$(cat /host/out/run)" > /host/out/status
+run=$(cat /host/out/run)
+hrun ./fgm-lab scenario logs "$run" -f > /host/out/followed 2>&1 &
+follow=$!
+# Whatever the container that is there has written by then.
+# shellcheck disable=SC2329 # called through until_true
+crashed() {
+    hrun ./fgm-lab scenario logs "$run" > /host/out/logs 2>&1
+    grep -q 'status 42' /host/out/logs
+}
+until_true 60 crashed
+hrun ./fgm-lab scenario status "$run" > /host/out/status
 # shellcheck disable=SC2154 # set by eval above
-wait "$run_oom" "$run_crash"
+wait "$run_oom" "$run_crash" $follow
 
 # Interrupted: nothing of it stays.
 hrun ./fgm-lab scenario run memory-leak > /host/out/interrupted.log 2>&1 &

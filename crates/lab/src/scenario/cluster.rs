@@ -3,6 +3,8 @@
 //! The pods are made as `deploy.yaml` says, with the run's label. What is recorded of them is told by
 //! the viewers of their nodes ([`super::viewers`]), or read from a data directory that is reachable.
 
+mod logs;
+
 use super::book::Scenario;
 use super::manifest::Manifest;
 use super::now_ms;
@@ -13,18 +15,15 @@ use crate::cluster::images;
 use crate::state_dir::Process;
 use anyhow::{Context, bail, ensure};
 use chrono::Utc;
-use futures_util::{AsyncBufReadExt, StreamExt};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Namespace, Pod, Secret, Service};
-use k8s_openapi::jiff::Timestamp;
-use kube::api::{DeleteParams, ListParams, LogParams, PostParams};
+use kube::api::{DeleteParams, ListParams, PostParams};
 use kube::{Api, Client};
 use serde_json::{Value, json};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
-use tokio::task::JoinSet;
 
 const POLL: Duration = Duration::from_millis(500);
 const PATIENCE: Duration = Duration::from_secs(240);
@@ -85,37 +84,6 @@ fn load_images(manifest: &mut Manifest, folder: &Path) -> anyhow::Result<()> {
         }
     }
     Ok(())
-}
-
-/// Hands over the lines of one container, and of those that take its place.
-async fn tell_log(
-    pods: Api<Pod>,
-    (pod, container): (String, String),
-    follow: bool,
-    tell: fn(&str, &str),
-) {
-    let name = format!("{pod}/{container}");
-    let mut since = None;
-    loop {
-        let params = LogParams {
-            container: Some(container.clone()),
-            follow,
-            since_time: since,
-            ..LogParams::default()
-        };
-        // One that did not start yet has none.
-        if let Ok(log) = pods.log_stream(&pod, &params).await {
-            let mut lines = log.lines();
-            while let Some(Ok(text)) = lines.next().await {
-                tell(&name, &text);
-            }
-            since = Some(Timestamp::now());
-        }
-        if !follow {
-            return;
-        }
-        tokio::time::sleep(POLL).await;
-    }
 }
 
 /// A cluster and a way to ask it.
@@ -351,44 +319,20 @@ impl Cluster {
         Ok(pod.map(serde_json::to_value).transpose()?)
     }
 
-    /// Hands over what the containers of a run wrote, by pod and container and line; with `follow`
-    /// also what they write until `over`.
+    /// Tells what the containers of a run wrote, by pod and container and line; with `follow` also
+    /// what they write until `over`.
     ///
     /// # Errors
-    /// When the pods cannot be listed.
+    /// The pods cannot be listed, or their logs not be read.
     pub(crate) fn logs(
         &self,
         record: &Record,
         follow: bool,
         over: impl Fn() -> bool,
-        tell: fn(&str, &str),
+        tell: logs::Tell,
     ) -> anyhow::Result<()> {
         let pods: Api<Pod> = Api::namespaced(self.client.clone(), &record.namespace);
-        self.runtime.block_on(async {
-            let mut following = JoinSet::new();
-            let mut known = HashSet::new();
-            loop {
-                for pod in pods.list(&ListParams::default()).await? {
-                    let name = pod.metadata.name.unwrap_or_default();
-                    for container in pod.spec.into_iter().flat_map(|spec| spec.containers) {
-                        let of = (name.clone(), container.name);
-                        if !known.insert(of.clone()) {
-                            continue;
-                        }
-                        let telling = tell_log(pods.clone(), of, follow, tell);
-                        if follow {
-                            following.spawn(telling);
-                        } else {
-                            telling.await;
-                        }
-                    }
-                }
-                if !follow || over() {
-                    return Ok(());
-                }
-                tokio::time::sleep(POLL).await;
-            }
-        })
+        self.runtime.block_on(logs::tell(pods, follow, over, tell))
     }
 
     /// Takes the run's namespace away and waits until it is gone.
