@@ -19,6 +19,8 @@ struct Log {
     container: String,
     /// When the last line that was told was written, as the kubelet stamps it.
     told: Option<Timestamp>,
+    /// What the kubelet itself had to say last, e.g. that a file has gone.
+    remark: String,
 }
 
 impl Log {
@@ -26,7 +28,7 @@ impl Log {
     /// the next one has just begun), then of the one that is.
     async fn tell(&mut self, follow: bool, tell: Tell) -> Result<(), kube::Error> {
         for previous in [true, false] {
-            // The kubelet answers for the one before at once, but not when told to follow it.
+            // The one before writes nothing any more.
             self.tell_one(previous, follow && !previous, tell).await?;
         }
         Ok(())
@@ -57,9 +59,12 @@ impl Log {
         let name = format!("{}/{}", self.pod, self.container);
         let mut lines = log.lines();
         while let Some(Ok(line)) = lines.next().await {
-            // What is not stamped is the kubelet's own word, e.g. that the file has gone.
+            // Not stamped: the kubelet's own word, the same at each look.
             let Some((at, text)) = stamped(&line) else {
-                tell(&name, &line);
+                if line != self.remark {
+                    tell(&name, &line);
+                    self.remark = line;
+                }
                 continue;
             };
             // The one before is the one that is while it waits for its restart.
@@ -115,6 +120,7 @@ pub(super) async fn tell(
                     pod: name.clone(),
                     container: container.name,
                     told: None,
+                    remark: String::new(),
                 };
                 if follow {
                     following.spawn(log.follow(tell));
