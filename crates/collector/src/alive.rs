@@ -7,7 +7,7 @@ use crate::identity::Pods;
 use crate::readers::Readers;
 use crate::subject::Subject;
 use crate::watched::Watched;
-use fgm_cgroup::{CgroupId, CgroupReader};
+use fgm_cgroup::{CgroupId, CgroupReader, Outcome};
 use fgm_model::{Instance, Metric, Values};
 use fgm_proc::{Listed, Processes};
 use std::sync::Arc;
@@ -21,8 +21,6 @@ pub(crate) struct Alive {
     /// The pod cgroup it is in.
     pub(crate) pod: Option<CgroupId>,
     processes: Processes,
-    /// The last reading found the cgroup there, so its list of processes is fresh.
-    fresh: bool,
 }
 
 impl Alive {
@@ -43,7 +41,6 @@ impl Alive {
             } else {
                 Processes::found()
             },
-            fresh: false,
         }
     }
 
@@ -89,12 +86,12 @@ impl Alive {
 
     /// The cgroup's files, and the limits when they are due.
     pub(crate) fn read_cgroup(&mut self, boot_us: i64, readers: &mut Readers) {
-        self.fresh = self.watched.read(boot_us, readers, |_, _| {});
+        self.watched.read(boot_us, readers, |_, _| {});
     }
 
     /// The processes that the last reading of the cgroup listed.
     pub(crate) fn read_processes(&mut self, now: Now, readers: &mut Readers) {
-        if !self.fresh {
+        if self.watched.outcome().is_none() {
             return;
         }
         let at = clock::boot_time(now);
@@ -115,21 +112,26 @@ impl Alive {
     /// Tells what was read just now; `tick_ms` is the instant of the tick that read it.
     pub(crate) fn tell(&self, facts: &mut Facts, tick_ms: Option<i64>, interval_ms: i64) {
         let subject = &self.watched.subject;
+        let at_ms = clock::wall_us() / 1000;
+        let Some(outcome) = self.watched.outcome() else {
+            facts.vanished(&subject.instance, at_ms);
+            return;
+        };
         let reading = Reading {
-            at_ms: clock::wall_us() / 1000,
+            at_ms,
             tick_ms,
             interval_ms,
             limits_known: subject.limits_known,
+            whole: outcome == Outcome::Alive,
         };
-        if self.fresh {
-            facts.seen(&subject.instance, reading, &subject.values);
-        } else {
-            facts.vanished(&subject.instance, reading.at_ms);
-        }
+        facts.seen(&subject.instance, reading, &subject.values);
     }
 
     /// Its processes by the last reading, in ascending order; none when it was not there.
     pub(crate) fn pids(&self) -> &[u32] {
-        if self.fresh { self.watched.pids() } else { &[] }
+        match self.watched.outcome() {
+            Some(_) => self.watched.pids(),
+            None => &[],
+        }
     }
 }

@@ -37,8 +37,11 @@ struct Pod {
 
 impl Pod {
     fn tell(&self, facts: &mut Facts) {
-        let subject = &self.watched.subject;
-        facts.pod_seen(&subject.instance, clock::wall_us() / 1000, &subject.values);
+        // Of one that is gone the values are those of an earlier reading.
+        if self.watched.outcome().is_some() {
+            let subject = &self.watched.subject;
+            facts.pod_seen(&subject.instance, clock::wall_us() / 1000, &subject.values);
+        }
     }
 }
 

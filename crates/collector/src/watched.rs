@@ -23,6 +23,7 @@ pub(crate) struct Watched {
     reader: CgroupReader,
     limits_due_us: i64,
     read_us: i64,
+    outcome: Option<Outcome>,
 }
 
 impl Watched {
@@ -45,6 +46,7 @@ impl Watched {
             reader,
             limits_due_us: now.boot_us + spread_us,
             read_us: i64::MIN,
+            outcome: None,
         };
         watched.read_limits(readers);
         watched
@@ -83,30 +85,35 @@ impl Watched {
     }
 
     /// Reads the cgroup's files, the limits too when they are due, and what else makes its row.
-    /// Tells whether the cgroup was there.
     pub(crate) fn read(
         &mut self,
         boot_us: i64,
         readers: &mut Readers,
         more: impl FnOnce(&mut Values, &mut Readers),
-    ) -> bool {
+    ) {
         if boot_us >= self.limits_due_us {
             self.limits_due_us = boot_us + LIMITS_EVERY_US;
             self.reader.ask_again();
             self.read_limits(readers);
         }
         self.read_us = boot_us;
-        let reader = &mut self.reader;
+        let (reader, last) = (&mut self.reader, &mut self.outcome);
         self.subject.read(clock::wall_us(), |values| {
             let outcome = reader.read(values, &mut readers.cgroups);
             // Of a cgroup that ended meanwhile counts what was read before. `cpu.stat` is read
-            // first, and every cgroup has it.
+            // before all other counters, and every cgroup has it.
             let found = outcome == Outcome::Alive || values.get(Metric::CpuUserUsec).is_some();
+            *last = found.then_some(outcome);
             if found {
                 more(values, readers);
             }
             found
-        })
+        });
+    }
+
+    /// How the last reading went; `None` when the cgroup was not there.
+    pub(crate) const fn outcome(&self) -> Option<Outcome> {
+        self.outcome
     }
 
     /// The processes that the last reading listed, in ascending order.

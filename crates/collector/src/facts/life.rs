@@ -207,17 +207,10 @@ impl Life {
             let counted = self.counter.last_kills();
             self.unread.retain(|kill| kill.ordinal >= counted);
         }
-        self.read_ms = Some(at_ms);
-        let processes = values.get(Metric::ProcessCount);
-        self.emptied = processes == Some(0) && (self.emptied || self.processes > Some(0));
-        self.processes = processes;
-        if let Some(kill) = self.counter.kills.last_mut()
-            && at_ms - kill.seen_ms <= SURVIVING_MS
-            && self.processes.is_some()
-            && kill.survivors != self.processes
-        {
-            kill.survivors = self.processes;
-            news = true;
+        // Removed while it was read, its list of processes may be newer than its counters.
+        if reading.whole {
+            self.read_ms = Some(at_ms);
+            news |= self.count_processes(at_ms, values.get(Metric::ProcessCount));
         }
         let making = self.born && at_ms - self.began_ms < MAKING_MS;
         if let Some(running) = &mut self.running {
@@ -230,6 +223,23 @@ impl Life {
             }
         }
         news
+    }
+
+    /// Takes the number of processes; whether that is news of a kill.
+    fn count_processes(&mut self, at_ms: i64, processes: Option<i64>) -> bool {
+        self.emptied = processes == Some(0) && (self.emptied || self.processes > Some(0));
+        self.processes = processes;
+        match self.counter.kills.last_mut() {
+            Some(kill)
+                if at_ms - kill.seen_ms <= SURVIVING_MS
+                    && processes.is_some()
+                    && kill.survivors != processes =>
+            {
+                kill.survivors = processes;
+                true
+            }
+            _ => false,
+        }
     }
 
     /// Notes that it cannot be read any more.

@@ -88,6 +88,9 @@ pub struct Reading {
     pub interval_ms: i64,
     /// Whether a null limit is "unlimited".
     pub limits_known: bool,
+    /// Whether the cgroup was there to the end of the reading: what is missing of one that was
+    /// removed meanwhile stands in the values as it was read before.
+    pub whole: bool,
 }
 
 /// Everything that is known of what happened.

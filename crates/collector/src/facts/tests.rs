@@ -71,6 +71,7 @@ const fn at(at_ms: i64) -> Reading {
         tick_ms: None,
         interval_ms: SECOND,
         limits_known: true,
+        whole: true,
     }
 }
 

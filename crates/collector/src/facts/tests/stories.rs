@@ -146,6 +146,26 @@ fn a_container_that_was_read_before_its_first_process_may_die_unread() {
     assert_eq!(kills[0].0, killed.container_id);
 }
 
+/// Its processes were listed, then it was removed: the counters are those of the reading before.
+#[test]
+fn a_container_that_was_removed_while_it_was_read_empty_may_have_died_unread() {
+    let mut bed = Bed::new();
+    bed.facts.pod_found(&pod(), Began::Born);
+    bed.facts.pod_seen(&pod(), 1000, &calm(0));
+    let killed = run(&mut bed, 1, 1000);
+    let cut_short = Reading {
+        whole: false,
+        ..at(1500)
+    };
+    bed.facts.seen(&killed, cut_short, &values(0, 0, 0, 0));
+    bed.facts.ended(&killed, 1500);
+    bed.facts.pod_seen(&pod(), 1500, &values(1, 0, 1, 0));
+    bed.take(2000);
+    let kills = bed.kills();
+    assert_eq!(kills.len(), 1);
+    assert_eq!(kills[0].0, killed.container_id);
+}
+
 #[test]
 fn which_of_two_is_told_by_the_status_and_otherwise_it_is_the_pods() {
     for told in [true, false] {
