@@ -1,7 +1,7 @@
 //! What the containers of a run wrote, also before they were restarted.
 
 use super::POLL;
-use futures_util::{AsyncBufReadExt, StreamExt};
+use futures_util::AsyncBufReadExt;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use kube::Api;
@@ -17,10 +17,36 @@ struct Log {
     pods: Api<Pod>,
     pod: String,
     container: String,
-    /// When the last line that was told was written, as the kubelet stamps it.
-    told: Option<Timestamp>,
+    told: Told,
+}
+
+/// What was told already.
+#[derive(Debug, Default)]
+struct Told {
+    /// When the last line was written, as the kubelet stamps it.
+    at: Option<Timestamp>,
     /// What the kubelet itself had to say last, e.g. that a file has gone.
     remark: String,
+}
+
+impl Told {
+    /// What is to be told of a line as `timestamps=true` gives it, if that was written after `floor`.
+    fn news<'a>(&mut self, line: &'a str, floor: Option<Timestamp>) -> Option<&'a str> {
+        let stamped = line
+            .split_once(' ')
+            .and_then(|(at, text)| Some((at.parse::<Timestamp>().ok()?, text)));
+        let Some((at, text)) = stamped else {
+            // The kubelet's own word, the same at each look.
+            return (line != self.remark).then(|| {
+                line.clone_into(&mut self.remark);
+                line
+            });
+        };
+        floor.is_none_or(|floor| at > floor).then(|| {
+            self.at = Some(at);
+            text
+        })
+    }
 }
 
 impl Log {
@@ -40,7 +66,8 @@ impl Log {
         follow: bool,
         tell: Tell,
     ) -> Result<(), kube::Error> {
-        let floor = self.told;
+        // The one before is the one that is while it waits for its restart.
+        let floor = self.told.at;
         let params = LogParams {
             container: Some(self.container.clone()),
             previous,
@@ -50,28 +77,25 @@ impl Log {
             since_time: floor.map(|told| told - SignedDuration::from_secs(1)),
             ..LogParams::default()
         };
-        let log = match self.pods.log_stream(&self.pod, &params).await {
+        let mut log = match self.pods.log_stream(&self.pod, &params).await {
             Ok(log) => log,
             // One that did not start yet, or has no predecessor, or has gone, has none.
             Err(kube::Error::Api(status)) if [400, 404].contains(&status.code) => return Ok(()),
             Err(error) => return Err(error),
         };
         let name = format!("{}/{}", self.pod, self.container);
-        let mut lines = log.lines();
-        while let Some(Ok(line)) = lines.next().await {
-            // Not stamped: the kubelet's own word, the same at each look.
-            let Some((at, text)) = stamped(&line) else {
-                if line != self.remark {
-                    tell(&name, &line);
-                    self.remark = line;
-                }
-                continue;
-            };
-            // The one before is the one that is while it waits for its restart.
-            if floor.is_none_or(|floor| at > floor) {
-                tell(&name, text);
-                self.told = Some(at);
+        let mut line = Vec::new();
+        while log
+            .read_until(b'\n', &mut line)
+            .await
+            .is_ok_and(|read| read > 0)
+        {
+            // A container may write anything, also what is no UTF-8.
+            let text = String::from_utf8_lossy(line.strip_suffix(b"\n").unwrap_or(&line));
+            if let Some(news) = self.told.news(&text, floor) {
+                tell(&name, news);
             }
+            line.clear();
         }
         Ok(())
     }
@@ -88,12 +112,6 @@ impl Log {
             }
         }
     }
-}
-
-/// A line as `timestamps=true` gives it.
-fn stamped(line: &str) -> Option<(Timestamp, &str)> {
-    let (at, text) = line.split_once(' ')?;
-    Some((at.parse().ok()?, text))
 }
 
 /// Tells what the containers of those pods wrote; with `follow` also what they write until `over`.
@@ -119,8 +137,7 @@ pub(super) async fn tell(
                     pods: pods.clone(),
                     pod: name.clone(),
                     container: container.name,
-                    told: None,
-                    remark: String::new(),
+                    told: Told::default(),
                 };
                 if follow {
                     following.spawn(log.follow(tell));
@@ -141,20 +158,28 @@ pub(super) async fn tell(
 
 #[cfg(test)]
 mod tests {
-    use super::stamped;
+    use super::Told;
+
+    const FIRST: &str = "2026-11-27T03:09:24.123456789+01:00 two  words";
+    const NEXT: &str = "2026-11-27T03:09:25+01:00 ";
 
     #[test]
-    fn a_line_of_a_kubelet_has_a_time() {
-        let (at, text) = stamped("2026-11-27T03:09:24.123456789+01:00 two  words ").unwrap();
-        assert_eq!(at.to_string(), "2026-11-27T02:09:24.123456789Z");
-        assert_eq!(text, "two  words ");
-        assert_eq!(stamped("2026-11-27T03:09:24Z ").unwrap().1, "");
-        for other in [
-            "",
-            "unable to retrieve container logs",
-            "2026-11-27T03:09:24Z",
-        ] {
-            assert!(stamped(other).is_none(), "{other}");
+    fn a_line_is_told_once() {
+        let mut told = Told::default();
+        assert_eq!(told.news(FIRST, None), Some("two  words"));
+        let floor = told.at;
+        assert_eq!(floor.unwrap().to_string(), "2026-11-27T02:09:24.123456789Z");
+        assert_eq!(told.news(FIRST, floor), None);
+        assert_eq!(told.news(NEXT, floor), Some(""));
+    }
+
+    #[test]
+    fn what_the_kubelet_says_is_told_until_it_says_something_else() {
+        let mut told = Told::default();
+        for remark in ["unable to retrieve container logs", "2026-11-27T03:09:24Z"] {
+            assert_eq!(told.news(remark, None), Some(remark));
+            assert_eq!(told.news(remark, None), None);
         }
+        assert_eq!(told.at, None);
     }
 }
