@@ -1,4 +1,5 @@
-//! Questions over HTTP within a time, on kept connections.
+//! Questions over HTTP within a time, each on a connection of its own: a Service spreads connections
+//! over its pods, and one that is kept would leave all but one of them idle.
 
 use anyhow::{Context, anyhow, ensure};
 use axum::body::{Body, Bytes, to_bytes};
@@ -6,7 +7,7 @@ use axum::http::uri::{PathAndQuery, Scheme};
 use axum::http::{HeaderValue, Method, Request, StatusCode, Uri, header};
 use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use hyper_util::rt::TokioExecutor;
 use std::time::Duration;
 
 /// One question with its answer. More than the backend waits for its database.
@@ -44,8 +45,7 @@ impl Client {
         connector.set_connect_timeout(Some(CONNECT_TIME));
         connector.set_nodelay(true);
         let http = legacy::Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(Duration::from_secs(10))
+            .pool_max_idle_per_host(0)
             .build(connector);
         Ok(Self { http, server })
     }
@@ -102,6 +102,31 @@ fn reason(error: &dyn std::error::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    #[tokio::test]
+    async fn each_question_has_a_connection_of_its_own() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = Client::new(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
+        let asked = tokio::spawn(async move {
+            for _ in 0..2 {
+                let path = PathAndQuery::from_static("/api/todos");
+                client.ask(Method::GET, path, None).await.unwrap();
+            }
+        });
+        // Neither is closed from this side.
+        let mut kept = Vec::new();
+        for _ in 0..2 {
+            let (mut connection, _) = listener.accept().await.unwrap();
+            let read = connection.read(&mut [0; 1024]).await.unwrap();
+            assert!(read > 0);
+            let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+            connection.write_all(answer).await.unwrap();
+            kept.push(connection);
+        }
+        asked.await.unwrap();
+    }
 
     #[test]
     fn what_is_no_address_is_refused() {
