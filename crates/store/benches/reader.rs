@@ -16,7 +16,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use fgm_model::{Resolution, Signal, Table};
 use fgm_store::merge::{consolidate, due};
 use fgm_store::reader::{
-    BucketQuery, Container, Grid, Keep, RankBy, RankQuery, Reader, SeriesQuery,
+    BucketQuery, Container, Grid, Keep, Percentiles, RankBy, RankQuery, Reader, SeriesQuery,
 };
 use fgm_store::{DataDir, Spool, seal};
 use fgm_testkit::generator::{Batch, Generator, Scenario, Settings};
@@ -224,7 +224,7 @@ fn print_figures(hour: &Bed, week: &Bed, restless: &Bed) {
     let everything = Keep {
         extremes: true,
         means: true,
-        summary: true,
+        summary: Some(Percentiles::All),
     };
     let minute = Some(Resolution::S60);
     line(

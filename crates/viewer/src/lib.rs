@@ -84,7 +84,7 @@ pub fn router(state: AppState) -> Router {
             CompressionLayer::new()
                 .no_gzip()
                 .no_br()
-                .quality(CompressionLevel::Precise(3))
+                .quality(CompressionLevel::Precise(1))
                 .compress_when(worth()),
         )
         .layer(

@@ -2,7 +2,7 @@
 
 use crate::fgmf::{Shape, Summary};
 use fgm_model::Resolution;
-use fgm_store::reader::{Buckets, Grid, Keep};
+use fgm_store::reader::{Buckets, Grid, Keep, Percentiles};
 use serde::Serialize;
 
 /// What a slot holds.
@@ -40,11 +40,11 @@ impl Agg {
     }
 
     /// What is asked of the reader.
-    pub(crate) fn keep(self) -> Keep {
+    pub(crate) fn keep(self, percentiles: Percentiles) -> Keep {
         Keep {
             extremes: self != Self::Avg,
             means: self == Self::Avg,
-            summary: true,
+            summary: Some(percentiles),
         }
     }
 

@@ -68,8 +68,8 @@ impl Reader {
             series: None,
         };
         let wanted = Wanted {
-            means: query.keep.means || query.keep.summary,
-            last: query.keep.summary,
+            means: query.keep.means || query.keep.summary.is_some(),
+            last: query.keep.summary.is_some(),
         };
         let is_cumulative = |signal: &Signal| Rule::of(*signal) == Rule::Cumulative;
         let cumulative: Vec<_> = query.signals.iter().map(is_cumulative).collect();

@@ -57,7 +57,7 @@ pub use rank::{RankBy, RankQuery, Ranked, Ranking};
 pub use scan::Chunk;
 pub use series::SeriesData;
 pub use status::Status;
-pub use tally::{Buckets, Keep, Summary};
+pub use tally::{Buckets, Keep, Percentiles, Summary};
 pub use trouble::SkippedFile;
 
 use crate::layout::DataDir;

@@ -1,6 +1,8 @@
 //! Containers by one signal, each beside what it was before.
 
-use super::{BucketQuery, BucketSeries, Container, Grid, Keep, ReadError, Reader, Summary};
+use super::{
+    BucketQuery, BucketSeries, Container, Grid, Keep, Percentiles, ReadError, Reader, Summary,
+};
 use fgm_model::{Resolution, Signal, Table};
 
 /// Up to this span every tick counts, 6 h; beyond, the buckets of a minute.
@@ -168,7 +170,7 @@ impl Reader {
             grid: Grid::whole(start_ms, end_ms),
             resolution,
             keep: Keep {
-                summary: true,
+                summary: Some(Percentiles::All),
                 ..Keep::default()
             },
         };

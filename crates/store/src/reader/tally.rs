@@ -11,8 +11,17 @@ pub struct Keep {
     pub extremes: bool,
     /// The mean of each bucket.
     pub means: bool,
-    /// What the range as a whole adds up to.
-    pub summary: bool,
+    /// What the range as a whole adds up to, with these percentiles.
+    pub summary: Option<Percentiles>,
+}
+
+/// Percentiles of a summary: each takes another look at all samples.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Percentiles {
+    /// The 99th.
+    P99,
+    /// Also the median and the 95th.
+    All,
 }
 
 /// A series in buckets.
@@ -37,7 +46,7 @@ pub struct Summary {
     pub max: f64,
     /// The mean: of a counter's rate over time, else of the samples.
     pub mean: f64,
-    /// The median; over roll-ups, of the buckets' highest values.
+    /// The median; over roll-ups, of the buckets' highest values. NaN when not asked for.
     pub p50: f64,
     /// The 95th percentile, likewise.
     pub p95: f64,
@@ -62,6 +71,7 @@ pub(super) struct Tally {
 /// The range as a whole.
 #[derive(Debug, Clone)]
 struct Whole {
+    percentiles: Percentiles,
     all: Slot,
     quantiles: Quantiles,
     last: Option<(i64, f64)>,
@@ -136,7 +146,8 @@ impl Tally {
             sum: plane(keep.means, 0.0),
             weight: plane(keep.means, 0.0),
             has_data: false,
-            whole: keep.summary.then(|| Whole {
+            whole: keep.summary.map(|percentiles| Whole {
+                percentiles,
                 all: Slot::EMPTY,
                 quantiles: Quantiles::default(),
                 last: None,
@@ -286,11 +297,21 @@ impl Whole {
 
     fn finish(self) -> Summary {
         let all = self.all;
-        let quantiles = self.quantiles.at([0.5, 0.95, 0.99]);
+        let nothing = f64::NAN;
+        let [p50, p95, p99] = match self.percentiles {
+            Percentiles::P99 => self
+                .quantiles
+                .at([0.99])
+                .map(|[p99]| [nothing, nothing, p99]),
+            Percentiles::All => self.quantiles.at([0.5, 0.95, 0.99]),
+        }
+        .unwrap_or([nothing; 3])
         // A bin's middle may lie beyond what there was.
-        let [p50, p95, p99] = quantiles
-            .unwrap_or([f64::NAN; 3])
-            .map(|v| v.max(all.min).min(all.max));
+        .map(|v| match v {
+            low if low < all.min => all.min,
+            high if high > all.max => all.max,
+            between => between,
+        });
         Summary {
             min: all.min,
             max: all.max,

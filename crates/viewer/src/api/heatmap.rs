@@ -10,7 +10,7 @@ use crate::state::AppState;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
-use fgm_store::reader::{Buckets, Container};
+use fgm_store::reader::{Buckets, Container, Percentiles};
 use std::cmp::Ordering;
 
 /// Rows in an answer unless asked otherwise.
@@ -61,7 +61,12 @@ pub(crate) async fn heatmap(
             let interval_ms = scan::interval_ms(status);
             let grid = stat.grid((start_ms, end_ms), interval_ms, px);
             let asked = (grid, stat.resolution(grid, interval_ms));
-            let (level, rows) = scope.buckets(reader, asked, stat.keep(), keep_going)?;
+            let percentiles = match sort {
+                Sort::P95 => Percentiles::All,
+                _ => Percentiles::P99,
+            };
+            let keep = stat.keep(percentiles);
+            let (level, rows) = scope.buckets(reader, asked, keep, keep_going)?;
             let mut rows: Vec<_> = rows
                 .into_iter()
                 .map(|row| of_row(row, stat, sort))

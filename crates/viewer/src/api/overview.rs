@@ -70,7 +70,7 @@ fn envelope(
         keep: Keep {
             extremes: true,
             means: true,
-            summary: false,
+            summary: None,
         },
     };
     for block in containers.chunks(BLOCK) {

@@ -12,7 +12,7 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use fgm_model::{SeriesId, Signal, Table};
-use fgm_store::reader::{BucketQuery, BucketSeries, Container, Reader, Status};
+use fgm_store::reader::{BucketQuery, BucketSeries, Container, Percentiles, Reader, Status};
 use std::cmp::Ordering;
 
 /// Metrics in a request, at most.
@@ -156,7 +156,7 @@ fn of_metrics(
         signals: asked.signals.clone(),
         grid,
         resolution,
-        keep: agg.keep(),
+        keep: agg.keep(Percentiles::P99),
     };
     let mut all = reader.buckets(&query, &containers, keep_going)?;
     let level = BucketSeries::level(&all, resolution);

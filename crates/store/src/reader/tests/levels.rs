@@ -77,7 +77,7 @@ fn all_kept(grid: Grid) -> BucketQuery {
         keep: Keep {
             extremes: true,
             means: true,
-            summary: true,
+            summary: Some(Percentiles::All),
         },
     }
 }
