@@ -51,6 +51,7 @@ pub fn router(state: AppState) -> Router {
         .route("/overview", get(api::overview::overview))
         .route("/heatmap", get(api::heatmap::heatmap))
         .route("/rank", get(api::rank::rank))
+        .route("/diff", get(api::diff::diff))
         .route("/find", get(api::find::find))
         .route("/export.csv", get(api::export::csv))
         .route("/export.parquet", get(api::export::parquet))

@@ -2,6 +2,7 @@
 
 pub(crate) mod containers;
 pub(crate) mod dashboards;
+pub(crate) mod diff;
 pub(crate) mod events;
 pub(crate) mod export;
 pub(crate) mod find;

@@ -60,10 +60,12 @@ fn envelope(
     (grid, resolution): (Grid, Resolution),
     keep_going: &dyn Fn() -> bool,
 ) -> Result<Envelope, Problem> {
-    let containers = scope.containers(reader, (grid.start_ms, grid.end_ms()))?;
+    let containers = scope
+        .who
+        .containers(reader, (grid.start_ms, grid.end_ms()))?;
     let mut slots = vec![(f64::INFINITY, f64::NEG_INFINITY, 0.0, 0_u64); grid.buckets];
     let query = BucketQuery {
-        table: scope.table,
+        table: scope.who.table,
         signals: vec![scope.signal],
         grid,
         resolution,

@@ -95,9 +95,9 @@ pub(crate) async fn rank(
             // Whoever was there in either range, with all its lives.
             let (first, last) = base.unwrap_or(range);
             let both = (range.0.min(first), range.1.max(last));
-            let containers = scope.containers(reader, both)?;
+            let containers = scope.who.containers(reader, both)?;
             let query = RankQuery {
-                table: scope.table,
+                table: scope.who.table,
                 signal: scope.signal,
                 start_ms: range.0,
                 end_ms: range.1,
@@ -129,13 +129,13 @@ pub(crate) async fn rank(
 enum Against {
     /// The same length of time just before.
     Previous,
-    Range(i64, i64),
+    Range((i64, i64)),
 }
 
 impl Against {
     fn of(self, (start_ms, end_ms): (i64, i64), interval_ms: i64) -> (i64, i64) {
         match self {
-            Self::Range(start_ms, end_ms) => (start_ms, end_ms),
+            Self::Range(range) => range,
             Self::Previous => {
                 // Both ends count: as many samples as the range has.
                 let span = end_ms.saturating_sub(start_ms).saturating_add(interval_ms);
@@ -152,22 +152,12 @@ fn base(text: Option<&str>) -> Result<Option<Against>, Problem> {
             "write base=prev, or base=<start ms>..<end ms>",
         )
     };
-    let time = |text: &str| {
-        text.parse::<u32>()
-            .map(i64::from)
-            .ok()
-            .or_else(|| text.parse().ok())
-    };
     match text {
         None => Ok(None),
         Some("prev") => Ok(Some(Against::Previous)),
         Some(text) => {
-            let (a, b) = text.split_once("..").ok_or_else(bad)?;
-            let (a, b): (i64, i64) = (time(a).ok_or_else(bad)?, time(b).ok_or_else(bad)?);
-            let sensible = 0 <= a && a <= b && b <= *crate::params::TIMES.end();
-            sensible
-                .then_some(Some(Against::Range(a, b)))
-                .ok_or_else(bad)
+            let range = scan::range(text).ok_or_else(bad)?;
+            Ok(Some(Against::Range(range)))
         }
     }
 }

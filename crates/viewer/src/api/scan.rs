@@ -1,7 +1,7 @@
-//! What heat map, ranking and overview share: one signal, container by container.
+//! What questions about many containers share: whose data are asked for, and of which signal.
 
 use super::{MOST_CELLS, MOST_TOP};
-use crate::params::Params;
+use crate::params::{Params, TIMES};
 use crate::problem::Problem;
 use crate::sel::Selection;
 use fgm_model::{Resolution, SeriesId, Signal, Table};
@@ -10,20 +10,25 @@ use fgm_store::reader::{
 };
 use std::collections::HashSet;
 
-/// Whose data are asked for, and of which signal.
+/// Whose data are asked for.
 #[derive(Debug)]
-pub(super) struct Scope {
+pub(super) struct Who {
     pub(super) table: Table,
-    pub(super) signal: Signal,
     selection: Selection,
     ids: Option<Vec<SeriesId>>,
 }
 
-impl Scope {
+/// The same, and of which signal.
+#[derive(Debug)]
+pub(super) struct Scope {
+    pub(super) who: Who,
+    pub(super) signal: Signal,
+}
+
+impl Who {
     pub(super) fn of(params: &Params) -> Result<Self, Problem> {
         Ok(Self {
             table: params.table()?,
-            signal: signal(params.get("metric"))?,
             selection: params.selection()?,
             ids: params.get("ids").map(ids).transpose()?,
         })
@@ -49,6 +54,15 @@ impl Scope {
         }
         Ok(containers)
     }
+}
+
+impl Scope {
+    pub(super) fn of(params: &Params) -> Result<Self, Problem> {
+        Ok(Self {
+            who: Who::of(params)?,
+            signal: signal(params.get("metric"))?,
+        })
+    }
 
     /// The containers that have data on the grid, each with its buckets; and what their quantiles
     /// are made of.
@@ -59,10 +73,12 @@ impl Scope {
         keep: Keep,
         keep_going: &dyn Fn() -> bool,
     ) -> Result<(Resolution, Vec<(Container, Buckets)>), Problem> {
-        let containers = self.containers(reader, (grid.start_ms, grid.end_ms()))?;
+        let containers = self
+            .who
+            .containers(reader, (grid.start_ms, grid.end_ms()))?;
         check_cells(grid.buckets.saturating_mul(containers.len()))?;
         let query = BucketQuery {
-            table: self.table,
+            table: self.who.table,
             signals: vec![self.signal],
             grid,
             resolution,
@@ -116,6 +132,14 @@ pub(super) fn until_newest((start_ms, end_ms): (i64, i64), status: &Status) -> (
 fn signal(text: Option<&str>) -> Result<Signal, Problem> {
     let known = text.and_then(Signal::from_id);
     known.ok_or_else(|| Problem::bad_request("metric names one metric", "GET metrics lists them"))
+}
+
+/// A range `a..b`, both inclusive, milliseconds UTC.
+pub(super) fn range(text: &str) -> Option<(i64, i64)> {
+    let (start, end) = text.split_once("..")?;
+    let (start, end) = (start.parse().ok()?, end.parse().ok()?);
+    let known = TIMES.contains(&start) && TIMES.contains(&end);
+    (known && start <= end).then_some((start, end))
 }
 
 /// Series ids separated by commas.

@@ -30,14 +30,14 @@ fn encode(text: &str) -> String {
 }
 
 fn key() -> impl Strategy<Value = String> {
-    const KNOWN: [&str; 19] = [
-        "base", "n", "sort", "stat", "q", "tz", "start", "end", "px", "metric", "sel", "ids",
-        "top", "by", "agg", "table", "kinds", "g", "form",
+    const KNOWN: [&str; 21] = [
+        "a", "b", "base", "n", "sort", "stat", "q", "tz", "start", "end", "px", "metric", "sel",
+        "ids", "top", "by", "agg", "table", "kinds", "g", "form",
     ];
     prop_oneof![9 => prop::sample::select(&KNOWN[..]).prop_map(str::to_owned), 1 => "[a-z%0-9]{0,6}"]
 }
 
-const PATHS: [&str; 13] = [
+const PATHS: [&str; 14] = [
     "meta",
     "metrics",
     "containers",
@@ -45,6 +45,7 @@ const PATHS: [&str; 13] = [
     "overview",
     "heatmap",
     "rank",
+    "diff",
     "find",
     "events",
     "notes",

@@ -9,6 +9,46 @@ use axum::http::{StatusCode, header};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::{Value, json};
 
+#[tokio::test]
+async fn the_difference_tells_who_changed_in_what() {
+    let recording = Recording::new();
+    let site = recording.site();
+    let minute = |first: i64| {
+        format!(
+            "{}..{}",
+            START + first * SECOND,
+            START + (first + 60) * SECOND - 1
+        )
+    };
+    let url = format!("/api/v1/diff?a={}&b={}", minute(0), minute(60));
+    let both = get(&site, &url).await.json();
+    insta::assert_json_snapshot!(both);
+    // Memory rises all the time; the CPU's one spike is no difference.
+    let rows = both["rows"].as_array().unwrap();
+    assert!(
+        rows.iter()
+            .any(|row| row["metric"] == "memory_current" && row["delta"] == 1.0)
+    );
+    assert!(
+        rows.iter()
+            .all(|row| row["metric"] != "cpu_usage_millicores")
+    );
+    let same = get(&site, &format!("/api/v1/diff?a={0}&b={0}", minute(0)))
+        .await
+        .json();
+    assert_eq!(same["rows"], json!([]));
+    let one = get(&site, &format!("{url}&sel=cart&n=1")).await.json();
+    assert_eq!(one["rows"].as_array().unwrap().len(), 1);
+    assert_eq!(
+        (&one["rows"][0]["name"], &one["matched"]),
+        (&"cart".into(), &1.into())
+    );
+    for bad in ["", "a=1..2", "a=prev&b=1..2", "a=9..1&b=1..2"] {
+        let answer = get(&site, &format!("/api/v1/diff?{bad}")).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{bad}");
+    }
+}
+
 fn range() -> String {
     format!("start={START}&end={}", START + 119 * SECOND)
 }

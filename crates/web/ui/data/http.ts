@@ -5,12 +5,13 @@ import {
   AnswerError,
   AwayError,
   type DataSource,
+  type DiffQuery,
   type HeatQuery,
   type RankQuery,
   type SeriesQuery,
   type WholeQuery,
 } from "./source";
-import type { Catalogue, ContainerList, Dashboard, EventRow, Hit, Meta, Metric, Node, Note, Ranking } from "./types";
+import type { Catalogue, ContainerList, Dashboard, Differences, EventRow, Hit, Meta, Metric, Node, Note, Ranking } from "./types";
 
 const API = "api/v1/";
 
@@ -107,6 +108,10 @@ export class HttpSource implements DataSource {
 
   rank(query: RankQuery, signal?: AbortSignal): Promise<Ranking> {
     return json(address("rank", { ...query, n: 200 }), signal);
+  }
+
+  diff(query: DiffQuery, signal?: AbortSignal): Promise<Differences> {
+    return json(address("diff", { ...query }), signal);
   }
 
   async find(text: string, signal?: AbortSignal): Promise<readonly Hit[]> {

@@ -1,7 +1,7 @@
 // Where data come from. One interface, so that a page which carries its data can answer it too.
 
 import type { Frame } from "./fgmf";
-import type { Catalogue, ContainerList, Dashboard, EventRow, Hit, Meta, Node, Note, Ranking } from "./types";
+import type { Catalogue, ContainerList, Dashboard, Differences, EventRow, Hit, Meta, Node, Note, Ranking } from "./types";
 
 /** Series of several metrics over one range. */
 export interface SeriesQuery {
@@ -44,6 +44,13 @@ export interface RankQuery {
   readonly base: string;
 }
 
+/** Two ranges `start..end` in ms. */
+export interface DiffQuery {
+  readonly a: string;
+  readonly b: string;
+  readonly sel: string;
+}
+
 export interface DataSource {
   meta(signal?: AbortSignal): Promise<Meta>;
   catalogue(signal?: AbortSignal): Promise<Catalogue>;
@@ -51,6 +58,7 @@ export interface DataSource {
   overview(query: WholeQuery, signal?: AbortSignal): Promise<Frame | null>;
   heatmap(query: HeatQuery, signal?: AbortSignal): Promise<Frame>;
   rank(query: RankQuery, signal?: AbortSignal): Promise<Ranking>;
+  diff(query: DiffQuery, signal?: AbortSignal): Promise<Differences>;
   /** Containers of this node, and below a gateway of all. */
   find(text: string, signal?: AbortSignal): Promise<readonly Hit[]>;
   /** The nodes of the gateway; none without one. */

@@ -86,6 +86,34 @@ export interface Ranking {
   readonly rows: readonly RankRow[];
 }
 
+/** A container that was in one of two ranges. */
+export interface Named {
+  readonly id: string;
+  readonly namespace: string | null;
+  readonly pod: string | null;
+  readonly name: string;
+}
+
+/** A metric of a container that differs; `before` and `after` are medians, `delta` is Cliff's. */
+export interface Difference extends Named {
+  readonly metric: string;
+  readonly unit: string;
+  readonly before: number;
+  readonly after: number;
+  readonly change_percent: number | null;
+  readonly delta: number;
+}
+
+/** In what the containers differ from range `a` to range `b`, the most telling first. */
+export interface Differences {
+  readonly a: { readonly start_ms: number; readonly end_ms: number };
+  readonly b: { readonly start_ms: number; readonly end_ms: number };
+  readonly matched: number;
+  readonly appeared: readonly Named[];
+  readonly vanished: readonly Named[];
+  readonly rows: readonly Difference[];
+}
+
 /** A container found over everything stored. */
 export interface Hit {
   readonly id: string;

@@ -79,6 +79,12 @@ export function formatValue(value: number | null | undefined, unit: string): str
   return digits(value / divisor) + suffix;
 }
 
+/** By how much something changed. */
+export function formatChange(percent: number): string {
+  const rounded = Math.round(percent);
+  return `${rounded > 0 ? "+" : rounded < 0 ? "−" : ""}${Math.abs(rounded)} %`;
+}
+
 /** The cells of a table of numbers: all in the unit that reads best for the largest. */
 export function tabulate(
   values: readonly (number | null)[],

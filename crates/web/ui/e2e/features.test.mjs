@@ -229,6 +229,21 @@ test("a stretch is selected, and its numbers are told", { skip }, async () => {
   assert.match(await page.locator(".rk.st tbody tr").first().textContent(), /postgres(5\d\d MiB){6}/);
 });
 
+test("what differs in a stretch is told, and looked at by a click", { skip }, async () => {
+  // The second half of the cycle of 15 minutes, and before it the first.
+  await go(`t=${lastKill - 890}..${lastKill - 10}&m=${CPU}&s=${lastKill - 440}..${lastKill - 10}`);
+  await page.getByRole("tab", { name: "Range" }).click();
+  await page.getByRole("button", { name: "What differs" }).click();
+  const row = page.locator(".diff tbody tr", { hasText: /cart-redis.*\+\d+ %/ }).first();
+  await row.waitFor();
+  const link = row.getByRole("button");
+  const title = await link.textContent();
+  await link.click();
+  await page.locator(".p h3, .p h2, .p", { hasText: title }).first().waitFor();
+  assert.match(await page.locator("#focus-head").textContent(), /cart-redis/);
+  assert.equal((await view()).m.split(",").length, 2);
+});
+
 test("notes are written, seen by others, and taken away", { skip }, async () => {
   await go(`${around(300)}&x=${lastKill - 30}`);
   await page.keyboard.press("b");

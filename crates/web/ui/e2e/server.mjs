@@ -149,6 +149,13 @@ export function start({ port = 0, kind = process.env.FGM_SYNTHETIC ?? "cluster" 
       }
       case "/api/v1/rank":
         return json(response, { metric: query.get("metric"), by: "p99", matched: 0, rows: [], base: null });
+      case "/api/v1/diff": {
+        const [a, b] = ["a", "b"].map((key) => {
+          const [start_ms, end_ms] = query.get(key).split("..").map(Number);
+          return { start_ms, end_ms };
+        });
+        return json(response, { a, b, matched: count, appeared: [], vanished: [], rows: [] });
+      }
       case "/api/v1/find": {
         const found = matches(query.get("q") ?? "").map(describe);
         return json(response, { containers: found.map((one) => ({ ...one, node: "kind-worker2" })), matched: found.length });

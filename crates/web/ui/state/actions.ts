@@ -67,6 +67,14 @@ export function togglePanel(metric: string): void {
   }
 }
 
+/** Shows that metric, with that container in front. */
+export function lookAt(id: string, metric: string): void {
+  const list = store.panels.peek();
+  const has = list.some((panel) => panel.metric === metric);
+  commit({ panels: has ? list : [...list.slice(0, MAX_PANELS - 1), { metric, flags: "" }], focus: [id] });
+  store.activePanel.value = metric;
+}
+
 export function movePanel(metric: string, by: number): void {
   const list = [...store.panels.peek()];
   const at = list.findIndex((panel) => panel.metric === metric);

@@ -2,7 +2,7 @@
 
 import { computed, signal } from "@preact/signals";
 import type { Frame } from "../data/fgmf";
-import type { Container, Dashboard, EventRow, Group, Meta, Metric, Node, Note, Ranking } from "../data/types";
+import type { Container, Dashboard, Differences, EventRow, Group, Meta, Metric, Node, Note, Ranking } from "../data/types";
 import { Colours, type ThemeName } from "../plot/palette";
 import type { Pointer } from "../plot/panel";
 import { SUM } from "./stack";
@@ -69,6 +69,10 @@ export const dashboards = signal<readonly Dashboard[]>([]);
 export const overview = signal<{ readonly metric: string; readonly frame: Frame } | null>(null);
 export const heat = signal<Answer<Frame> | null>(null);
 export const ranked = signal<Answer<Ranking> | null>(null);
+/** The selected stretch of which it was asked what differs. */
+export const differingIn = signal<Range | null>(null);
+/** What differs in it. */
+export const differing = signal<Answer<Differences> | null>(null);
 /** The frames of the range that this one is compared with, moved onto it. */
 export const ghosts = signal<ReadonlyMap<string, Frame>>(new Map());
 export const loaded = signal<ReadonlyMap<string, Loaded>>(new Map());

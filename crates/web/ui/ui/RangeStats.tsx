@@ -1,7 +1,8 @@
 // A selected stretch, or two pins: the numbers of every panel for who stands out.
 
 import { over } from "../data/range";
-import { formatValue } from "../data/units";
+import type { Named } from "../data/types";
+import { formatChange, formatValue } from "../data/units";
 import { reading } from "../plot/hit";
 import * as actions from "../state/actions";
 import { frameOf } from "../state/groups";
@@ -45,6 +46,9 @@ function Selected({ range }: { range: Range }) {
         <button type="button" class="btn" onClick={() => actions.writeNote(range.start, range.end, store.view.peek().focus[0] ?? null)}>
           Note
         </button>
+        <button type="button" class="btn" onClick={() => (store.differingIn.value = range)}>
+          What differs
+        </button>
         <button type="button" class="btn" onClick={() => actions.select(null)}>
           Clear
         </button>
@@ -52,6 +56,7 @@ function Selected({ range }: { range: Range }) {
       {store.panels.value.map(({ metric }) => (
         <OfPanel key={metric} metric={metric} range={range} />
       ))}
+      <Differing range={range} />
     </>
   );
 }
@@ -95,6 +100,79 @@ function OfPanel({ metric, range }: { metric: string; range: Range }) {
         ))}
       </tbody>
     </table>
+  );
+}
+
+/** Who differs in what from the range before, or from the one that is compared. */
+function Differing({ range }: { range: Range }) {
+  const asked = store.differingIn.value;
+  if (asked === null || asked.start !== range.start || asked.end !== range.end) return null;
+  const answer = store.differing.value;
+  if (answer?.error) return <p class="none">What differs is not known: {answer.error}</p>;
+  const known = answer?.value;
+  if (!known || known.b.start_ms !== Math.round(range.start)) return <p class="none">Looking for what differs…</p>;
+  const { a, appeared, vanished, rows } = known;
+  return (
+    <table class="rk st diff">
+      <caption>
+        What differs from {clock(a.start_ms)} to {clock(a.end_ms)}
+      </caption>
+      <thead>
+        <tr>
+          {["container", "metric", "before", "here", "Δ"].map((text) => (
+            <th key={text} scope="col">
+              {text}
+            </th>
+          ))}
+        </tr>
+      </thead>
+      <tbody>
+        {rows.map((row) => {
+          const title = store.metricById.value.get(row.metric)?.title ?? row.metric;
+          return (
+            <tr key={`${row.id} ${row.metric}`}>
+              <td title={[row.namespace, row.pod, row.name].filter(Boolean).join("/")}>
+                <i class="sw" style={{ background: store.colours.of(row.id, store.themeName.value) }} />
+                {row.name}
+              </td>
+              <td title={`${title}: Cliff's delta ${row.delta.toFixed(2)}`}>
+                <button type="button" onClick={() => actions.lookAt(row.id, row.metric)}>
+                  {title}
+                </button>
+              </td>
+              <td>{formatValue(row.before, row.unit)}</td>
+              <td>{formatValue(row.after, row.unit)}</td>
+              <td>{row.change_percent === null ? "new" : formatChange(row.change_percent)}</td>
+            </tr>
+          );
+        })}
+        <Only what="only here" who={appeared} />
+        <Only what="only before" who={vanished} />
+        {rows.length + appeared.length + vanished.length === 0 && (
+          <tr>
+            <td colSpan={5} class="only">
+              Nothing differs by more than a little.
+            </td>
+          </tr>
+        )}
+      </tbody>
+    </table>
+  );
+}
+
+/** Containers of one of the two ranges, those of the same name together. */
+function Only({ what, who }: { what: string; who: readonly Named[] }) {
+  if (who.length === 0) return null;
+  const counts = new Map<string, number>();
+  for (const { name } of who) counts.set(name, (counts.get(name) ?? 0) + 1);
+  const names = [...counts].map(([name, count]) => (count > 1 ? `${name} ×${count}` : name));
+  return (
+    <tr>
+      <td colSpan={5} class="only">
+        <b>{what}: </b>
+        {names.join(", ")}
+      </td>
+    </tr>
   );
 }
 

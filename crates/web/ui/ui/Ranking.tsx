@@ -3,7 +3,7 @@
 import { computed, signal } from "@preact/signals";
 import { quantileName, rank, type Stats, type StatKey } from "../data/stats";
 import type { RankRow } from "../data/types";
-import { tabulate } from "../data/units";
+import { formatChange, tabulate } from "../data/units";
 import { reading } from "../plot/hit";
 import * as actions from "../state/actions";
 import { frameOf } from "../state/groups";
@@ -37,8 +37,6 @@ function change(row: RankRow | undefined, key: Key): number | null {
   const [now, then] = [row[field], row.before[field]];
   return now === null || then === null || then === 0 ? null : (now / then - 1) * 100;
 }
-
-const percent = (value: number): string => `${value > 0 ? "+" : value < 0 ? "−" : ""}${Math.abs(Math.round(value))} %`;
 
 /** Changes smaller than this are everyday. */
 const NOTABLE_PERCENT = 10;
@@ -117,7 +115,7 @@ export function Ranking() {
                       {table.cell(row[one.key])}
                     </td>
                   ))}
-                  <td class={notable}>{moved === null ? "–" : percent(moved)}</td>
+                  <td class={notable}>{moved === null ? "–" : formatChange(moved)}</td>
                 </tr>
               );
             })}
