@@ -242,6 +242,15 @@ test("what differs in a stretch is told, and looked at by a click", { skip }, as
   await page.locator(".p h3, .p h2, .p", { hasText: title }).first().waitFor();
   assert.match(await page.locator("#focus-head").textContent(), /cart-redis/);
   assert.equal((await view()).m.split(",").length, 2);
+
+  // A box on the heat map asks at once.
+  await go(`${around(600)}&hm=memory_current:max`);
+  const area = await page.locator(".heat-area").boundingBox();
+  await page.mouse.move(area.x + area.width * 0.3, area.y + 2);
+  await page.mouse.down();
+  await page.mouse.move(area.x + area.width * 0.6, area.y + 20, { steps: 5 });
+  await page.mouse.up();
+  await page.getByText("What differs from").waitFor();
 });
 
 test("notes are written, seen by others, and taken away", { skip }, async () => {

@@ -169,6 +169,11 @@ export function select(range: Range | null): void {
   amend({ selection: range });
 }
 
+/** Asks in what the containers differ there from the stretch before. */
+export function askWhatDiffers(range: Range): void {
+  store.differingIn.value = range;
+}
+
 /** Takes the focused or pointed-at container out of the picture, or brings all back. */
 export function hide(): void {
   const id = store.emphasised.peek();

@@ -36,6 +36,7 @@ export function HeatMap() {
         },
         box: (range, ids) => {
           actions.select(range);
+          actions.askWhatDiffers(range);
           const [first] = ids;
           if (first !== undefined && !store.view.peek().focus.includes(first)) actions.focus(first);
         },

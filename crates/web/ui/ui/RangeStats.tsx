@@ -46,7 +46,7 @@ function Selected({ range }: { range: Range }) {
         <button type="button" class="btn" onClick={() => actions.writeNote(range.start, range.end, store.view.peek().focus[0] ?? null)}>
           Note
         </button>
-        <button type="button" class="btn" onClick={() => (store.differingIn.value = range)}>
+        <button type="button" class="btn" onClick={() => actions.askWhatDiffers(range)}>
           What differs
         </button>
         <button type="button" class="btn" onClick={() => actions.select(null)}>
