@@ -6,7 +6,7 @@
 //! little. What is at least a medium effect (0.33; J. Romano et al., 2006) is told, the most
 //! telling first.
 
-use super::scan::{self, Who};
+use super::scan::{self, Span, Who};
 use super::{MOST_TOP, json};
 use crate::params::Params;
 use crate::problem::Problem;
@@ -52,12 +52,6 @@ struct Differences {
     /// Containers of `a` that were not in `b`.
     vanished: Vec<Named>,
     rows: Vec<Row>,
-}
-
-#[derive(Debug, Clone, Copy, Serialize)]
-struct Span {
-    start_ms: i64,
-    end_ms: i64,
 }
 
 #[derive(Serialize)]

@@ -1,6 +1,6 @@
 //! `/rank`: containers by one metric, each beside what it was before.
 
-use super::scan::{self, Scope};
+use super::scan::{self, Scope, Span};
 use super::{MOST_TOP, json};
 use crate::params::Params;
 use crate::problem::Problem;
@@ -21,19 +21,13 @@ struct Ranking {
     start_ms: i64,
     end_ms: i64,
     /// What it is compared with.
-    base: Option<Base>,
+    base: Option<Span>,
     by: &'static str,
     /// `samples`, or over roll-ups `max_60s` or `max_600s`: the highest of each bucket.
     quantiles_of: &'static str,
     /// Containers that have the metric; the rows are the first of them.
     matched: usize,
     rows: Vec<Row>,
-}
-
-#[derive(Serialize)]
-struct Base {
-    start_ms: i64,
-    end_ms: i64,
 }
 
 #[derive(Serialize)]
@@ -113,7 +107,7 @@ pub(crate) async fn rank(
                 unit: info.unit.as_str(),
                 start_ms: range.0,
                 end_ms: range.1,
-                base: base.map(|(start_ms, end_ms)| Base { start_ms, end_ms }),
+                base: base.map(|(start_ms, end_ms)| Span { start_ms, end_ms }),
                 by: word,
                 quantiles_of: quantiles_of(ranking.resolution),
                 matched: ranking.rows.len(),

@@ -8,7 +8,15 @@ use fgm_model::{Resolution, SeriesId, Signal, Table};
 use fgm_store::reader::{
     BucketQuery, BucketSeries, Buckets, Container, Grid, Keep, Reader, Status,
 };
+use serde::Serialize;
 use std::collections::HashSet;
+
+/// A range as answers have it, both ends inclusive.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(super) struct Span {
+    pub(super) start_ms: i64,
+    pub(super) end_ms: i64,
+}
 
 /// Whose data are asked for.
 #[derive(Debug)]

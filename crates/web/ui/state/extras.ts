@@ -115,16 +115,9 @@ export function followExtras(source: DataSource): void {
   follow(
     () => {
       // Every metric of every container: for those who ask.
-      const asked = store.differingIn.value;
-      const { compare, filter: sel } = store.view.value;
-      if (!isUp() || asked === null) return null;
-      const { start, end } = asked;
-      const [from, to] = [Math.round(start), Math.round(end)];
-      // The chosen range, else as long just before.
-      const before = compare !== null && compare !== "prev" ? compare : { start: from - (to - from), end: from - 1 };
-      const a = `${Math.max(0, Math.round(before.start))}..${Math.max(0, Math.round(before.end))}`;
-      const b = `${from}..${to}`;
-      return { key: `${a} ${b} ${sel}`, ask: (signal) => source.diff({ a, b, sel }, signal) };
+      const query = store.diffQuery.value;
+      if (!isUp() || query === null) return null;
+      return { key: store.keyOfDiff(query), ask: (signal) => source.diff(query, signal) };
     },
     (key, value, error) => {
       store.differing.value = { key, value, error };

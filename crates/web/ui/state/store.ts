@@ -2,6 +2,7 @@
 
 import { computed, signal } from "@preact/signals";
 import type { Frame } from "../data/fgmf";
+import type { DiffQuery } from "../data/source";
 import type { Container, Dashboard, Differences, EventRow, Group, Meta, Metric, Node, Note, Ranking } from "../data/types";
 import { Colours, type ThemeName } from "../plot/palette";
 import type { Pointer } from "../plot/panel";
@@ -71,7 +72,7 @@ export const heat = signal<Answer<Frame> | null>(null);
 export const ranked = signal<Answer<Ranking> | null>(null);
 /** The selected stretch of which it was asked what differs. */
 export const differingIn = signal<Range | null>(null);
-/** What differs in it. */
+/** What differs in it, under the key of the question. */
 export const differing = signal<Answer<Differences> | null>(null);
 /** The frames of the range that this one is compared with, moved onto it. */
 export const ghosts = signal<ReadonlyMap<string, Frame>>(new Map());
@@ -154,6 +155,19 @@ export const compared = computed<Range | null>(() => {
   const { start, end } = range.value;
   return { start: start - (end - start), end: start };
 });
+
+/** The question for it: against the chosen range, else against as long just before. */
+export const diffQuery = computed<DiffQuery | null>(() => {
+  const asked = differingIn.value;
+  if (asked === null) return null;
+  const { compare, filter: sel } = view.value;
+  const [start, end] = [Math.round(asked.start), Math.round(asked.end)];
+  const before = compare !== null && compare !== "prev" ? compare : { start: start - (end - start), end: start - 1 };
+  const ms = (time: number): number => Math.max(0, Math.round(time));
+  return { a: `${ms(before.start)}..${ms(before.end)}`, b: `${start}..${end}`, sel };
+});
+
+export const keyOfDiff = ({ a, b, sel }: DiffQuery): string => `${a} ${b} ${sel}`;
 
 /** What the heat map is of: as chosen, else throttling where there is any, else CPU. */
 export const heatSpec = computed<HeatSpec | null>(() => {

@@ -107,11 +107,11 @@ function OfPanel({ metric, range }: { metric: string; range: Range }) {
 function Differing({ range }: { range: Range }) {
   const asked = store.differingIn.value;
   if (asked === null || asked.start !== range.start || asked.end !== range.end) return null;
+  const query = store.diffQuery.value;
   const answer = store.differing.value;
-  if (answer?.error) return <p class="none">What differs is not known: {answer.error}</p>;
-  const known = answer?.value;
-  if (!known || known.b.start_ms !== Math.round(range.start)) return <p class="none">Looking for what differs…</p>;
-  const { a, appeared, vanished, rows } = known;
+  if (!query || !answer || answer.key !== store.keyOfDiff(query)) return <p class="none">Looking for what differs…</p>;
+  if (!answer.value) return <p class="none">What differs is not known: {answer.error}</p>;
+  const { a, appeared, vanished, rows } = answer.value;
   return (
     <table class="rk st diff">
       <caption>
