@@ -17,8 +17,11 @@ use fgm_stories::needs::{python, sparks};
 use fgm_stories::stored::files_below;
 use fgm_testkit::generator::Truth;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::file::metadata::RowGroupMetaData;
+use parquet::file::reader::FileReader;
+use parquet::file::serialized_reader::SerializedFileReader;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -72,6 +75,7 @@ fn every_consolidated_table_is_read_by_its_name() {
         .into_iter()
         .map(|table| ours(&data_dir, table))
         .collect();
+    written_in_every_way(&data_dir);
     told_by_the_truth(&truth, &ours);
     seen_by_our_reader(&data_dir, &ours);
     kept_by_roll_ups(&ours);
@@ -81,6 +85,35 @@ fn every_consolidated_table_is_read_by_its_name() {
         for (theirs, ours) in answers.iter().zip(&ours) {
             agree(&reader, theirs, ours);
         }
+    }
+}
+
+/// Which is how others must be able to read them.
+fn written_in_every_way(data_dir: &Path) {
+    let mut ways = BTreeSet::new();
+    for path in files_below(&data_dir.join("metrics")) {
+        let file = SerializedFileReader::try_from(path.as_path()).unwrap();
+        for column in file
+            .metadata()
+            .row_groups()
+            .iter()
+            .flat_map(RowGroupMetaData::columns)
+        {
+            ways.insert(column.compression().to_string());
+            ways.extend(column.encodings().map(|encoding| encoding.to_string()));
+        }
+    }
+    for way in [
+        "ZSTD",
+        "LZ4_RAW",
+        "PLAIN",
+        "DELTA_BINARY_PACKED",
+        "RLE_DICTIONARY",
+    ] {
+        assert!(
+            ways.iter().any(|found| found.starts_with(way)),
+            "{way}: {ways:?}"
+        );
     }
 }
 

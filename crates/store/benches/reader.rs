@@ -1,11 +1,11 @@
 //! What answers cost, beside DuckDB on the same files in the same run.
 //!
 //! `FGM_PYTHON=.venv/bin/python cargo bench -p fgm-store --bench reader` (a Python with the
-//! package `duckdb`; without it the reader's figures stand alone). Three directories are written
-//! by the real writer and consolidated: an hour of 250 containers at 1 Hz, a week of 250 that live
-//! as long, and a week in which 250 at a time come and go, 40,000 in all. The weeks have one tick a
-//! minute: their roll-ups have the shape of any week's. `FGM_BENCH_DATA` names a directory in which
-//! they are kept from run to run.
+//! package `duckdb`; without it the reader's figures stand alone). Four directories are written
+//! by the real writer and consolidated: an hour and a day of 250 containers at 1 Hz, a week of 250
+//! that live as long, and a week in which 250 at a time come and go, 40,000 in all. The weeks have
+//! one tick a minute: their roll-ups have the shape of any week's. `FGM_BENCH_DATA` names a
+//! directory in which they are kept from run to run: the day takes minutes to be made.
 #![expect(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -27,7 +27,8 @@ use std::time::Duration;
 
 const HOUR_MS: i64 = 3_600_000;
 const START_MS: i64 = 500_000 * HOUR_MS;
-const WEEK_H: i64 = 7 * 24;
+const DAY_H: i64 = 24;
+const WEEK_H: i64 = 7 * DAY_H;
 const CONTAINERS: usize = 250;
 /// Pixels across.
 const PX: i64 = 1000;
@@ -211,7 +212,7 @@ fn duckdb(hour: &Bed, week: &Bed) -> HashMap<String, String> {
     text.lines().filter_map(pair).collect()
 }
 
-fn print_figures(hour: &Bed, week: &Bed, restless: &Bed) {
+fn print_figures(hour: &Bed, day: &Bed, week: &Bed, restless: &Bed) {
     let other = duckdb(hour, week);
     let line = |what: &str, target: &str, spent: f64, key: &str| {
         let other = other.get(key).map_or("-", String::as_str);
@@ -262,6 +263,37 @@ fn print_figures(hour: &Bed, week: &Bed, restless: &Bed) {
         "1 gauge x 250 x 1 h, means and percentiles too",
         "",
         all("memory_current", everything),
+        "",
+    );
+    line(
+        "1 gauge x 1 container x 24 h, every second",
+        "",
+        cpu_ms(|| day.one("memory_current")),
+        "",
+    );
+    line(
+        "1 rate x 1 container x 24 h, every second",
+        "",
+        cpu_ms(|| day.one("cpu_user_usec")),
+        "",
+    );
+    let all = |id, resolution, keep| cpu_ms(|| day.all(id, resolution, keep));
+    line(
+        "1 gauge x 250 x 24 h, extremes",
+        "",
+        all("memory_current", None, extremes),
+        "",
+    );
+    line(
+        "1 rate x 250 x 24 h, extremes",
+        "",
+        all("cpu_user_usec", None, extremes),
+        "",
+    );
+    line(
+        "the same from every second",
+        "",
+        all("cpu_user_usec", Some(Resolution::Raw), extremes),
         "",
     );
     let all = |id, resolution, keep| cpu_ms(|| week.all(id, resolution, keep));
@@ -326,11 +358,13 @@ fn benches(criterion: &mut Criterion) {
     let is_test = std::env::args().any(|argument| argument == "--test");
     let temp = tempfile::tempdir().unwrap();
     let root = std::env::var_os("FGM_BENCH_DATA").map_or(temp.path().to_owned(), PathBuf::from);
-    let week_h = if is_test { 1 } else { WEEK_H };
+    let (day_h, week_h) = if is_test { (1, 1) } else { (DAY_H, WEEK_H) };
     let hour_interval_ms = if is_test { 1000 * 60 } else { 1000 };
-    let [hour, week, restless] = ["hour", "steady-week", "week"].map(|name| root.join(name));
+    let [hour, day, week, restless] =
+        ["hour", "day", "steady-week", "week"].map(|name| root.join(name));
     std::fs::create_dir_all(&root).unwrap();
     record(&hour, Scenario::Realistic, 1, hour_interval_ms);
+    record(&day, Scenario::Realistic, day_h, hour_interval_ms);
     // Nobody ends in it.
     record(&week, Scenario::Throttle, week_h, 60_000);
     record(&restless, Scenario::Realistic, week_h, 60_000);
@@ -339,7 +373,8 @@ fn benches(criterion: &mut Criterion) {
         return;
     }
     let (hour, week) = (Bed::new(hour, 1), Bed::new(week, WEEK_H));
-    print_figures(&hour, &week, &Bed::new(restless, WEEK_H));
+    let (day, restless) = (Bed::new(day, DAY_H), Bed::new(restless, WEEK_H));
+    print_figures(&hour, &day, &week, &restless);
     let keep = Keep {
         extremes: true,
         ..Keep::default()
@@ -353,6 +388,9 @@ fn benches(criterion: &mut Criterion) {
     });
     group.bench_function("250 x 1 h", |bencher| {
         bencher.iter(|| hour.all("memory_current", None, keep));
+    });
+    group.bench_function("250 x 1 h, rate", |bencher| {
+        bencher.iter(|| hour.all("cpu_user_usec", None, keep));
     });
     group.bench_function("250 x 7 d", |bencher| {
         bencher.iter(|| week.all("memory_current", None, keep));

@@ -57,22 +57,30 @@ impl Rows<'_> {
         steps_s: &mut Vec<f64>,
     ) {
         steps_s.clear();
-        let first = rows.start.checked_sub(1).and_then(|row| self.at(row));
-        let mut before = first.or(earlier.map(|earlier| earlier.at));
-        let mut step_to = |now: ReadAt| {
-            let step = before.and_then(|before| step_seconds(before, now, self.interval_ms));
-            before = Some(now);
-            step.unwrap_or(f64::NAN)
+        let step = |before: ReadAt, now: ReadAt| {
+            step_seconds(before, now, self.interval_ms).unwrap_or(f64::NAN)
         };
+        let Some(first) = self.at(rows.start).filter(|_| !rows.is_empty()) else {
+            return;
+        };
+        let before = match rows.start.checked_sub(1) {
+            Some(row) => self.at(row),
+            None => earlier.map(|earlier| earlier.at),
+        };
+        steps_s.push(before.map_or(f64::NAN, |before| step(before, first)));
         let times_ms = self.times_ms.get(rows.clone()).unwrap_or_default();
         match self.offsets_us.known(rows) {
             Some(offsets_us) => {
-                let both = times_ms.iter().zip(offsets_us);
-                steps_s.extend(
-                    both.map(|(time_ms, offset_us)| step_to(read_at(*time_ms, *offset_us))),
-                );
+                let at = times_ms.iter().zip(offsets_us);
+                let at = at.map(|(time_ms, offset_us)| read_at(*time_ms, *offset_us));
+                let pairs = at.clone().zip(at.skip(1));
+                steps_s.extend(pairs.map(|(before, now)| step(before, now)));
             }
-            None => steps_s.extend(rows.clone().filter_map(|row| self.at(row)).map(step_to)),
+            None => {
+                let rest = rows.start + 1..rows.end;
+                let steps = rest.map_while(|row| Some(step(self.at(row - 1)?, self.at(row)?)));
+                steps_s.extend(steps);
+            }
         }
     }
 

@@ -162,7 +162,8 @@ impl Tally {
         let step_ms = self.grid.step_ms;
         // The bucket that is being filled, and the first time behind it.
         let (mut bucket, mut end_ms) = (None, i64::MIN);
-        let mut from = 0;
+        // As many samples as the bucket before had.
+        let (mut from, mut count) = (0, 0);
         while let Some(time_ms) = times_ms.get(from) {
             // Mostly the next one: a division for each bucket would cost as much as its samples.
             bucket = match bucket {
@@ -180,7 +181,8 @@ impl Tally {
                 from += 1;
                 continue;
             };
-            let to = from + until(times_ms.get(from..).unwrap_or_default(), end_ms);
+            count = until(times_ms.get(from..).unwrap_or_default(), end_ms, count);
+            let to = from + count;
             let of_bucket = values.get(from..to).unwrap_or_default();
             let mut slot = Slot::EMPTY;
             slot.add_extremes(of_bucket);
@@ -268,22 +270,13 @@ impl Tally {
     }
 }
 
-/// How many of these times, which rise, lie before `end_ms`; they mostly rise by the same.
-fn until(times_ms: &[i64], end_ms: i64) -> usize {
-    if let [first, second, ..] = times_ms
-        && let Some(interval_ms) = second.checked_sub(*first).filter(|interval| *interval > 0)
-        && let guess = end_ms.saturating_sub(*first).saturating_sub(1) / interval_ms + 1
-        && let Ok(guess) = usize::try_from(guess)
-        && guess < times_ms.len()
-        && times_ms.get(guess.wrapping_sub(1)) < Some(&end_ms)
-        && times_ms.get(guess) >= Some(&end_ms)
-    {
+/// How many of these times, which rise, lie before `end_ms`: mostly as many as is guessed.
+fn until(times_ms: &[i64], end_ms: i64, guess: usize) -> usize {
+    let is_before = |index: usize| times_ms.get(index).is_some_and(|time_ms| *time_ms < end_ms);
+    if guess > 0 && is_before(guess - 1) && !is_before(guess) {
         return guess;
     }
-    times_ms
-        .iter()
-        .take_while(|time_ms| **time_ms < end_ms)
-        .count()
+    times_ms.partition_point(|time_ms| *time_ms < end_ms)
 }
 
 impl Whole {
