@@ -1,6 +1,9 @@
 use super::*;
+use crate::layout::HOUR_MS;
+use crate::merge::{consolidate, due};
 use proptest::prelude::*;
 use std::fs;
+use std::time::Duration;
 
 fn everything(reader: &Reader) -> usize {
     reader.containers(i64::MIN, i64::MAX).unwrap();
@@ -55,21 +58,33 @@ fn rubbish_is_left_out_counted_and_named() {
     assert_eq!(everything(&data.reader()), 8);
 }
 
+/// A segment that became an hour's file, whose columns are compressed in more than one way.
+fn merged(data: &Data) -> PathBuf {
+    let hour = due(&data.dir, HOUR + 3 * HOUR_MS, Duration::ZERO, false).unwrap();
+    let [hour] = hour.as_slice() else {
+        panic!("one hour of one table: {hour:?}");
+    };
+    let report = consolidate(&data.dir, hour, &|| false).unwrap();
+    report.merged.unwrap().path
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(80))]
+    #![proptest_config(ProptestConfig::with_cases(120))]
 
     /// Contract: a damaged file is never an error and never a panic.
     #[test]
-    fn any_damage_to_a_segment_or_a_stream_is_survived(
+    fn any_damage_to_a_file_or_a_stream_is_survived(
         at in any::<prop::sample::Index>(),
         bytes in prop::collection::vec(any::<u8>(), 1..12),
         cut in prop::option::of(any::<prop::sample::Index>()),
-        of_segment: bool,
+        of_file: bool,
+        of_hour: bool,
     ) {
         let data = Data::new();
         let segment = data.sealed(&ticks(0, 4));
+        let file = if of_hour { merged(&data) } else { segment };
         let spool = data.spooled(&ticks(10, 2));
-        let victim = if of_segment { segment } else { data.dir.stream(spool, Table::Metrics) };
+        let victim = if of_file { file } else { data.dir.stream(spool, Table::Metrics) };
         let mut content = fs::read(&victim).unwrap();
         let at = at.index(content.len());
         for (byte, new) in content[at..].iter_mut().zip(bytes) {
@@ -81,7 +96,7 @@ proptest! {
         fs::write(&victim, content).unwrap();
         let rows = everything(&data.reader());
         // The other file's rows are all there, unless the damage made doubles of them.
-        let whole = if of_segment { 4 } else { 8 };
+        let whole = if of_file { 4 } else { 8 };
         prop_assert!(rows >= whole && rows <= 12, "{rows}");
     }
 }
