@@ -17,6 +17,7 @@
 
 mod encode;
 pub mod error;
+mod file_bytes;
 #[cfg(test)]
 mod fixture;
 pub mod footer;

@@ -4,17 +4,15 @@ use super::catalog::FileId;
 use super::refusal::Refusal;
 use super::source::{Group, Source};
 use crate::StoreError;
-use bytes::{Buf, Bytes, buf};
+use crate::file_bytes::{FileBytes, Stretch};
+use bytes::Bytes;
 use parquet::errors::ParquetError;
 use parquet::file::page_index::index_reader::decode_offset_index;
 use parquet::file::page_index::offset_index::PageLocation;
 use parquet::file::reader::{ChunkReader, Length};
-use rustix::io::Errno;
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{self, BufReader, Read};
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -24,12 +22,10 @@ const SMALL_CHUNK: usize = 64 << 10;
 /// Two pieces of a file closer than this are read as one.
 const SMALL_GAP: u64 = 16 << 10;
 
-/// An open file and the pieces of it that are in memory.
+/// An open file, with the pages that a question needs in memory.
 #[derive(Debug)]
 pub(super) struct Pages {
-    file: Arc<File>,
-    length: u64,
-    pieces: Vec<(u64, Bytes)>,
+    bytes: FileBytes,
     /// By row group and column, where not the whole column is in memory.
     locations: HashMap<(usize, usize), Vec<PageLocation>>,
 }
@@ -43,9 +39,7 @@ impl Pages {
             return Err(Refusal::Gone);
         }
         Ok(Self {
-            file: Arc::new(file),
-            length: id.bytes,
-            pieces: Vec::new(),
+            bytes: FileBytes::new(Arc::new(file), id.bytes),
             locations: HashMap::new(),
         })
     }
@@ -136,17 +130,9 @@ impl Pages {
         }
         for piece in merged {
             let length = usize::try_from(piece.end - piece.start).unwrap_or(usize::MAX);
-            let bytes = self.get_bytes(piece.start, length)?;
-            self.pieces.push((piece.start, bytes));
+            self.bytes.keep(piece.start, length)?;
         }
         Ok(())
-    }
-
-    fn in_memory(&self, start: u64) -> Option<Bytes> {
-        let after = self.pieces.partition_point(|(at, _)| *at <= start);
-        let (at, bytes) = self.pieces.get(after.checked_sub(1)?)?;
-        let skip = usize::try_from(start - at).ok()?;
-        (skip < bytes.len()).then(|| bytes.slice(skip..))
     }
 }
 
@@ -163,38 +149,7 @@ pub(super) fn within(group: &Group, rows: &[Range<usize>]) -> Vec<Range<usize>> 
 
 impl Length for Pages {
     fn len(&self) -> u64 {
-        self.length
-    }
-}
-
-/// Bytes from some place on, to be read in a row.
-#[derive(Debug)]
-pub(super) enum Stretch {
-    Memory(buf::Reader<Bytes>),
-    File(BufReader<FileFrom>),
-}
-
-/// The rest of a file, without moving the place where others read.
-#[derive(Debug)]
-pub(super) struct FileFrom {
-    file: Arc<File>,
-    at: u64,
-}
-
-impl Read for FileFrom {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.file.read_at(buffer, self.at)?;
-        self.at = self.at.saturating_add(count as u64);
-        Ok(count)
-    }
-}
-
-impl Read for Stretch {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Self::Memory(bytes) => bytes.read(buffer),
-            Self::File(file) => file.read(buffer),
-        }
+        self.bytes.len()
     }
 }
 
@@ -202,36 +157,10 @@ impl ChunkReader for Pages {
     type T = Stretch;
 
     fn get_read(&self, start: u64) -> Result<Self::T, ParquetError> {
-        Ok(match self.in_memory(start) {
-            Some(bytes) => Stretch::Memory(bytes.reader()),
-            None => Stretch::File(BufReader::new(FileFrom {
-                file: Arc::clone(&self.file),
-                at: start,
-            })),
-        })
+        self.bytes.get_read(start)
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes, ParquetError> {
-        if let Some(bytes) = self.in_memory(start).filter(|bytes| bytes.len() >= length) {
-            return Ok(bytes.slice(..length));
-        }
-        // A length that lies must not reserve memory.
-        let end = start.checked_add(length as u64);
-        if end.is_none_or(|end| end > self.length) {
-            return Err(ParquetError::EOF(format!(
-                "{length} bytes from byte {start} lie beyond the end"
-            )));
-        }
-        let mut bytes = Vec::with_capacity(length);
-        while bytes.len() < length {
-            let at = start + bytes.len() as u64;
-            match rustix::io::pread(&*self.file, rustix::buffer::spare_capacity(&mut bytes), at) {
-                Ok(0) => return Err(ParquetError::EOF("the file was cut short".into())),
-                Ok(_) | Err(Errno::INTR) => {}
-                Err(error) => return Err(io::Error::from(error).into()),
-            }
-        }
-        bytes.truncate(length);
-        Ok(bytes.into())
+        self.bytes.get_bytes(start, length)
     }
 }

@@ -2,6 +2,7 @@
 
 use super::column::{Column, NULL, Values, Words};
 use crate::StoreError;
+use crate::file_bytes::FileBytes;
 use crate::footer::parquet_error;
 use arrow::array::{AsArray, DictionaryArray};
 use arrow::datatypes::{DataType as ArrowType, Field, Fields, Int32Type, Schema};
@@ -12,7 +13,7 @@ use parquet::arrow::{ProjectionMask, parquet_to_arrow_schema};
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl, get_column_reader};
 use parquet::data_type::DataType;
 use parquet::errors::ParquetError;
-use parquet::file::metadata::ParquetMetaDataReader;
+use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaDataReader};
 use parquet::file::serialized_reader::SerializedPageReader;
 use std::fs::File;
 use std::ops::Range;
@@ -24,6 +25,7 @@ use std::sync::Arc;
 pub(crate) struct TableFile {
     path: PathBuf,
     file: Arc<File>,
+    bytes: u64,
     schema: Schema,
     /// As which it is decoded where texts are asked for: they repeat in thousands of rows, and
     /// are made once each rather than once per row.
@@ -36,6 +38,7 @@ impl TableFile {
     pub(crate) fn open(path: &Path) -> Result<Self, StoreError> {
         let failed = |error| parquet_error(error, path);
         let file = File::open(path).map_err(StoreError::io("open", path))?;
+        let bytes = file.metadata().map_err(StoreError::io("read", path))?.len();
         let metadata = ParquetMetaDataReader::new().parse_and_finish(&file);
         let metadata = Arc::new(metadata.map_err(failed)?);
         let schema = parquet_to_arrow_schema(metadata.file_metadata().schema_descr(), None);
@@ -47,6 +50,7 @@ impl TableFile {
         Ok(Self {
             path: path.to_owned(),
             file: Arc::new(file),
+            bytes,
             schema,
             dictionaries,
             rows,
@@ -89,10 +93,26 @@ impl TableFile {
         let metadata = self.dictionaries.metadata();
         let group = metadata.row_groups().get(group)?;
         let rows = usize::try_from(group.num_rows()).unwrap_or(0);
-        let column = group.column(index);
-        let pages = SerializedPageReader::new(Arc::clone(&self.file), column, rows, None);
         let descriptor = metadata.file_metadata().schema_descr().column(index);
-        Some(pages.map(|pages| get_column_reader(descriptor, Box::new(pages))))
+        Some(no_panic(|| {
+            let column = group.column(index);
+            let bytes = Arc::new(self.in_memory([column].into_iter())?);
+            let pages = SerializedPageReader::new(bytes, column, rows, None)?;
+            Ok(get_column_reader(descriptor, Box::new(pages)))
+        }))
+    }
+
+    /// The file with these columns of row groups in memory, each by one read.
+    fn in_memory<'m>(
+        &self,
+        columns: impl Iterator<Item = &'m ColumnChunkMetaData>,
+    ) -> Result<FileBytes, ParquetError> {
+        let mut bytes = FileBytes::new(Arc::clone(&self.file), self.bytes);
+        for column in columns {
+            let (start, length) = column.byte_range();
+            bytes.keep(start, usize::try_from(length).unwrap_or(usize::MAX))?;
+        }
+        Ok(bytes)
     }
 
     /// The texts of these rows (rising, disjoint) of a column, batch by batch.
@@ -105,11 +125,9 @@ impl TableFile {
         let metadata = self.dictionaries.clone();
         let schema = metadata.metadata().file_metadata().schema_descr_ptr();
         let decode = || {
-            let file = self
-                .file
-                .try_clone()
-                .map_err(|e| ParquetError::External(e.into()))?;
-            let batches = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata)
+            let groups = metadata.metadata().row_groups().iter();
+            let bytes = self.in_memory(groups.map(|group| group.column(index)))?;
+            let batches = ParquetRecordBatchReaderBuilder::new_with_metadata(bytes, metadata)
                 .with_projection(ProjectionMask::roots(&schema, [index]))
                 .with_row_selection(RowSelection::from_consecutive_ranges(rows, self.rows))
                 .with_batch_size(BATCH)
