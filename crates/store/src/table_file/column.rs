@@ -82,6 +82,14 @@ impl Column {
         }
     }
 
+    /// Whether all rows have the same of its values, or none has one.
+    pub(crate) fn is_uniform<T: PartialEq>(&self, values: &[T]) -> bool {
+        let same = |valid: &bool| self.valid.first() == Some(valid);
+        let first = values.first();
+        self.valid.iter().all(same)
+            && (self.valid.first() != Some(&true) || values.iter().all(|v| Some(v) == first))
+    }
+
     /// Gives the rows of each instance that lack a value the last one that it has.
     pub(crate) fn complete(&mut self, instances: &[InstanceRange]) {
         for range in instances {

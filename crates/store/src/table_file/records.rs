@@ -54,16 +54,15 @@ where
     let Some(valid) = valid else {
         return writer.write_batch(values, None, None).map(drop);
     };
-    let mut levels = Vec::with_capacity(CHUNK);
+    const ALL_KNOWN: [i16; CHUNK] = [1; CHUNK];
     for (values, valid) in values.chunks(CHUNK).zip(valid.chunks(CHUNK)) {
-        levels.clear();
-        levels.extend(valid.iter().map(|valid| i16::from(*valid)));
         if valid.contains(&false) {
+            let levels: Vec<i16> = valid.iter().map(|valid| i16::from(*valid)).collect();
             let known = values.iter().zip(valid).filter(|(_, valid)| **valid);
             let known: Vec<T::T> = known.map(|(value, _)| *value).collect();
             writer.write_batch(&known, Some(&levels), None)?;
         } else {
-            writer.write_batch(values, Some(&levels), None)?;
+            writer.write_batch(values, Some(&ALL_KNOWN[..values.len()]), None)?;
         }
     }
     Ok(())
