@@ -301,6 +301,22 @@ impl Signal {
         }
     }
 
+    /// What the rate of its only input is divided by to give the signal: 1 where that rate is the
+    /// signal itself. `None` for a signal that is no such rate.
+    #[must_use]
+    pub const fn rate_divisor(self) -> Option<f64> {
+        match self {
+            Self::Stored(def, _) if def.kind.is_cumulative() => Some(1.0),
+            Self::Stored(..) => None,
+            Self::Derived(def) => match def.formula {
+                Formula::MsPerSecond(_) => Some(1e3),
+                // Microseconds per second.
+                Formula::PercentOfTime(_) => Some(1e4),
+                _ => None,
+            },
+        }
+    }
+
     /// The value at `later`, as shown: a rate where the signal is made of counters.
     ///
     /// `earlier` is the previous row of the same instance and clock epoch. `None` is "no data".
@@ -320,8 +336,10 @@ impl Signal {
             let seconds = step_seconds(earlier?.at, later.at, interval_ms)?;
             Some(gained(input)? / seconds)
         };
+        if let Some(divisor) = self.rate_divisor() {
+            return rate(0).map(|per_s| per_s / divisor);
+        }
         match self {
-            Self::Stored(def, _) if def.kind.is_cumulative() => rate(0),
             Self::Stored(..) => now(0).map(float),
             Self::Derived(def) => match def.formula {
                 Formula::PercentOfIncrease { .. } => {
@@ -329,8 +347,8 @@ impl Signal {
                     let whole = gained(1)?;
                     (whole > 0.0).then_some(100.0 * gained(0)? / whole)
                 }
-                Formula::MsPerSecond(_) => rate(0).map(|usec_per_s| usec_per_s / 1e3),
-                Formula::PercentOfTime(_) => rate(0).map(|usec_per_s| usec_per_s / 1e4),
+                // Rates, and done above.
+                Formula::MsPerSecond(_) | Formula::PercentOfTime(_) => None,
                 Formula::PercentOf { .. } => percent(now(0)?, float(now(1)?)),
                 Formula::PercentOfCpuQuota => {
                     percent(now(0)?, 1000.0 * float(now(1)?) / float(now(2)?))

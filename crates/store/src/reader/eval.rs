@@ -7,7 +7,7 @@ use super::cursor::{Slice, to_float};
 use super::inputs::{Input, Inputs};
 use fgm_model::Signal;
 use fgm_model::rate::{ReadAt, increase, step_seconds};
-use fgm_model::signal::{Formula, Point};
+use fgm_model::signal::Point;
 use std::ops::Range;
 
 /// A day: an offset beyond it is not one, and must not overflow what is made of it.
@@ -71,10 +71,12 @@ impl Rows<'_> {
         let times_ms = self.times_ms.get(rows.clone()).unwrap_or_default();
         match self.offsets_us.known(rows) {
             Some(offsets_us) => {
-                let at = times_ms.iter().zip(offsets_us);
-                let at = at.map(|(time_ms, offset_us)| read_at(*time_ms, *offset_us));
-                let pairs = at.clone().zip(at.skip(1));
-                steps_s.extend(pairs.map(|(before, now)| step(before, now)));
+                let mut before = first;
+                let rest = times_ms.iter().zip(offsets_us).skip(1);
+                steps_s.extend(rest.map(|(time_ms, offset_us)| {
+                    let now = read_at(*time_ms, *offset_us);
+                    step(std::mem::replace(&mut before, now), now)
+                }));
             }
             None => {
                 let rest = rows.start + 1..rows.end;
@@ -98,19 +100,11 @@ impl Rows<'_> {
         let places = inputs.columns.get(input.places.clone()).unwrap_or_default();
         let column = |place: &usize| self.columns.get(*place).copied().unwrap_or_default();
         let only = places.first().map(column).unwrap_or_default();
-        let rate = match input.signal {
-            Signal::Stored(def, _) if def.kind.is_cumulative() => Some(1.0),
-            Signal::Derived(def) => match def.formula {
-                Formula::MsPerSecond(_) => Some(1e3),
-                Formula::PercentOfTime(_) => Some(1e4),
-                _ => None,
-            },
-            Signal::Stored(..) => {
-                gauge(only, rows, values);
-                return;
-            }
-        };
-        if let Some(divisor) = rate {
+        if matches!(input.signal, Signal::Stored(def, _) if !def.kind.is_cumulative()) {
+            gauge(only, rows, values);
+            return;
+        }
+        if let Some(divisor) = input.signal.rate_divisor() {
             let before = match rows.start.checked_sub(1) {
                 Some(row) => only.get(row),
                 None => earlier

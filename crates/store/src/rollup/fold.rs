@@ -1,12 +1,14 @@
 //! Folding one signal's rows into buckets: first into minutes, then those into longer ones.
 
 use super::frame::{Before, Bucket, Buckets, Frame};
+use super::summary::{Float, Gauge, Summary, Total, plain, seconds};
 use crate::table_file::column::{Column, Values};
 use arrow::datatypes::Field;
 use fgm_model::Signal;
 use fgm_model::rate::{ReadAt, increase};
 use fgm_model::rollup::{Rule, Statistic, column_name};
 use fgm_model::signal::Point;
+use std::array::from_fn;
 use std::ops::Range;
 
 /// The columns of a signal for one instance.
@@ -25,116 +27,23 @@ pub(super) struct Input<'a> {
 
 impl Input<'_> {
     fn at(&self, column: usize, row: usize) -> Option<i64> {
-        let column = &self.columns[column];
+        let column = self.columns.get(column)?;
         let index = row - self.first_row;
         match &column.values {
             Values::Int(values) if column.valid[index] => Some(values[index]),
             _ => None,
         }
     }
-}
 
-impl Input<'_> {
     /// The values of these rows of the file, and whether each is known.
     fn rows(&self, column: usize, rows: &Range<usize>) -> (&[i64], &[bool]) {
-        let column = &self.columns[column];
+        let Some(column) = self.columns.get(column) else {
+            return (&[], &[]);
+        };
         let rows = rows.start - self.first_row..rows.end - self.first_row;
         match &column.values {
             Values::Int(values) => (&values[rows.clone()], &column.valid[rows]),
             _ => (&[], &[]),
-        }
-    }
-}
-
-/// Extremes, sum, count and last of what was added.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Summary<T, S> {
-    min: T,
-    max: T,
-    sum: S,
-    count: i64,
-    last: T,
-}
-
-impl Summary<i64, i128> {
-    /// What these values, of which those count that are valid, add up to.
-    fn of(values: &[i64], valid: &[bool]) -> Option<Self> {
-        if valid.contains(&false) {
-            let known = values.iter().zip(valid).filter(|(_, valid)| **valid);
-            let known: Vec<i64> = known.map(|(value, _)| *value).collect();
-            return Self::of_all(&known);
-        }
-        Self::of_all(values)
-    }
-
-    fn of_all(values: &[i64]) -> Option<Self> {
-        Some(Self {
-            min: *values.iter().min()?,
-            max: *values.iter().max()?,
-            sum: values.iter().copied().map(i128::from).sum(),
-            count: i64::try_from(values.len()).unwrap_or(i64::MAX),
-            last: *values.last()?,
-        })
-    }
-}
-
-impl Summary<f64, f64> {
-    fn add(this: &mut Option<Self>, value: f64) {
-        let known = this.get_or_insert(Self {
-            min: value,
-            max: value,
-            sum: 0.0,
-            count: 0,
-            last: value,
-        });
-        known.min = known.min.min(value);
-        known.max = known.max.max(value);
-        known.sum += value;
-        known.count += 1;
-        known.last = value;
-    }
-}
-
-impl<T: PartialOrd + Copy, S: std::ops::AddAssign> Summary<T, S> {
-    /// Adds what comes later.
-    fn merge(this: &mut Option<Self>, later: Option<Self>) {
-        let Some(later) = later else { return };
-        let Some(known) = this else {
-            *this = Some(later);
-            return;
-        };
-        if later.min < known.min {
-            known.min = later.min;
-        }
-        if later.max > known.max {
-            known.max = later.max;
-        }
-        known.sum += later.sum;
-        known.count += later.count;
-        known.last = later.last;
-    }
-}
-
-/// What a bucket keeps of a cumulative metric beside its rate.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Total {
-    first: i64,
-    last: i64,
-    /// `None` until there was a value to compare with.
-    increase: Option<i128>,
-}
-
-impl Total {
-    /// Adds what comes later.
-    fn merge(this: &mut Option<Self>, later: Option<Self>) {
-        let Some(later) = later else { return };
-        let Some(known) = this else {
-            *this = Some(later);
-            return;
-        };
-        known.last = later.last;
-        if let Some(increase) = later.increase {
-            *known.increase.get_or_insert(0) += increase;
         }
     }
 }
@@ -161,11 +70,11 @@ impl Chain {
     }
 }
 
-type Gauge = Summary<i64, i128>;
-type Float = Summary<f64, f64>;
+/// The columns of a signal: no formula has more.
+const INPUTS: usize = 3;
 
-/// A row of a signal's columns: no formula has more.
-type Inputs = [Option<i64>; 4];
+/// A row of them.
+type Inputs = [Option<i64>; INPUTS];
 
 /// The buckets of a signal.
 pub(super) enum Fold {
@@ -204,7 +113,18 @@ impl Fold {
             Self::Cumulative { totals, rates } => {
                 let jumps = frame.jumps(instance);
                 let (totals, rates) = (&mut totals[of.clone()], &mut rates[of]);
-                add_cumulative(totals, rates, list, (frame, jumps), input);
+                add_rates(totals, rates, list, (frame, jumps), (input, 1.0));
+            }
+            Self::Derived(folds) if let Some(divisor) = input.signal.rate_divisor() => {
+                let jumps = frame.jumps(instance);
+                let mut unkept = vec![None; list.len()];
+                add_rates(
+                    &mut unkept,
+                    &mut folds[of],
+                    list,
+                    (frame, jumps),
+                    (input, divisor),
+                );
             }
             Self::Derived(folds) => {
                 add_derived(&mut folds[of], list, (frame, frame.jumps(instance)), input);
@@ -310,16 +230,17 @@ fn ints<T: Copy>(field: &Field, folds: &[Option<T>], value: impl Fn(T) -> Option
 fn add_gauge(folds: &mut [Option<Gauge>], buckets: &[Bucket], input: &Input<'_>) {
     for (fold, bucket) in folds.iter_mut().zip(buckets) {
         let (values, valid) = input.rows(0, &bucket.rows);
-        *fold = Summary::of(values, valid);
+        *fold = Gauge::of(values, valid);
     }
 }
 
-fn add_cumulative(
+/// The only column of a counter, or of a signal that is its rate through a divisor.
+fn add_rates(
     totals: &mut [Option<Total>],
     rates: &mut [Option<Float>],
     buckets: &[Bucket],
     (frame, jumps): (&Frame, &[(usize, Before)]),
-    input: &Input<'_>,
+    (input, divisor): (&Input<'_>, f64),
 ) {
     let border = input
         .before
@@ -332,17 +253,18 @@ fn add_cumulative(
     let mut chain = Chain::default();
     for ((total, rate), bucket) in totals.iter_mut().zip(rates).zip(buckets) {
         let (values, valid) = input.rows(0, &bucket.rows);
-        let steps = frame.steps(&bucket.rows);
+        let steps_us = frame.steps_us(&bucket.rows);
         let has_jump = jumps
             .peek()
             .is_some_and(|(jump, _)| *jump < bucket.rows.end);
         if !has_jump
+            && bucket.steps == values.len()
             && let Some(before) = chain.value
             && let Some(last) = values.last()
             && !valid.contains(&false)
         {
             // A minute without anything particular, as nearly all are.
-            (*total, *rate) = plain(before, values, steps);
+            (*total, *rate) = plain(before, values, steps_us, divisor);
             chain = Chain {
                 tail: Some(bucket.rows.end - 1),
                 value: Some(*last),
@@ -350,9 +272,8 @@ fn add_cumulative(
             };
             continue;
         }
-        for ((row, step), (value, valid)) in
-            bucket.rows.clone().zip(steps).zip(values.iter().zip(valid))
-        {
+        let rows = bucket.rows.clone().zip(steps_us);
+        for ((row, step_us), (value, valid)) in rows.zip(values.iter().zip(valid)) {
             if let Some((_, before)) = jumps.next_if(|(jump, _)| *jump == row) {
                 others.push(chain);
                 chain = match before {
@@ -381,54 +302,13 @@ fn add_cumulative(
                 let gained = (i128::from(value) - i128::from(known)).max(0);
                 *total.increase.get_or_insert(0) += gained;
             }
-            if let Some(step_us) = step
+            if *step_us > 0
                 && let Some(gained) = before.and_then(|before| increase(before, value))
             {
-                Summary::<f64, f64>::add(rate, gained / seconds(step_us));
+                Float::add(rate, gained / seconds(*step_us) / divisor);
             }
         }
     }
-}
-
-/// A bucket whose rows follow each other and are all known.
-fn plain(
-    mut before: i64,
-    values: &[i64],
-    steps: impl Iterator<Item = Option<i64>>,
-) -> (Option<Total>, Option<Float>) {
-    let mut gain = 0;
-    let mut rate = Float {
-        min: f64::INFINITY,
-        max: f64::NEG_INFINITY,
-        sum: 0.0,
-        count: 0,
-        last: 0.0,
-    };
-    for (value, step_us) in values.iter().zip(steps) {
-        gain += (i128::from(*value) - i128::from(before)).max(0);
-        if let Some(step_us) = step_us
-            && let Some(gained) = increase(before, *value)
-        {
-            let of_row = gained / seconds(step_us);
-            rate.min = if of_row < rate.min { of_row } else { rate.min };
-            rate.max = if of_row > rate.max { of_row } else { rate.max };
-            rate.sum += of_row;
-            rate.count += 1;
-            rate.last = of_row;
-        }
-        before = *value;
-    }
-    let total = values.first().map(|first| Total {
-        first: *first,
-        last: before,
-        increase: Some(gain),
-    });
-    (total, (rate.count > 0).then_some(rate))
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a few seconds in microseconds")]
-fn seconds(step_us: i64) -> f64 {
-    step_us as f64 / 1e6
 }
 
 fn add_derived(
@@ -438,49 +318,46 @@ fn add_derived(
     input: &Input<'_>,
 ) {
     let mut jumps = jumps.iter().peekable();
-    let inputs_at = |row: usize| {
-        let mut inputs = Inputs::default();
-        for (column, to) in inputs.iter_mut().take(input.columns.len()).enumerate() {
-            *to = input.at(column, row);
-        }
-        inputs
-    };
+    let inputs_at = |row: usize| from_fn(|column| input.at(column, row));
     let border = input.before.as_ref().map(|values| {
-        let mut inputs = Inputs::default();
-        for (to, value) in inputs.iter_mut().zip(values) {
-            *to = *value;
-        }
-        inputs
+        let at = |column: usize| values.get(column).copied().flatten();
+        from_fn(at)
     });
     let mut above = Inputs::default();
     for (fold, bucket) in folds.iter_mut().zip(buckets) {
-        for row in bucket.rows.clone() {
+        let columns: [_; INPUTS] = from_fn(|column| input.rows(column, &bucket.rows));
+        for (index, (row, step_us)) in bucket
+            .rows
+            .clone()
+            .zip(frame.steps_us(&bucket.rows))
+            .enumerate()
+        {
+            let inputs: Inputs = columns.map(|(values, valid)| {
+                let is_known = valid.get(index).copied().unwrap_or_default();
+                values.get(index).copied().filter(|_| is_known)
+            });
             let jump = jumps.next_if(|(jump, _)| *jump == row);
-            let inputs = inputs_at(row);
-            let earlier = frame.step_us(row).and_then(|_| match jump {
+            let earlier = (*step_us > 0).then(|| match jump {
                 None => Some(above),
                 Some((_, Before::Row(before))) => Some(inputs_at(*before)),
                 Some((_, Before::Border)) => border,
                 Some((_, Before::Nothing)) => None,
             });
-            // The model decides by times; what it is given lies as far apart as the real reads.
-            let earlier = earlier.as_ref().map(|inputs| Point {
+            // That there is a step is all that counts of it: rates are made elsewhere.
+            let point = |time_ms, inputs| Point {
                 at: ReadAt {
-                    time_ms: 0,
+                    time_ms,
                     offset_us: 0,
                 },
                 inputs,
-            });
-            let step_us = frame.step_us(row).unwrap_or_default();
-            let later = Point {
-                at: ReadAt {
-                    time_ms: 1000,
-                    offset_us: step_us - 1_000_000,
-                },
-                inputs: &inputs,
             };
-            if let Some(value) = input.signal.eval(earlier, later, input.interval_ms) {
-                Summary::<f64, f64>::add(fold, value);
+            let earlier = earlier.flatten();
+            let earlier = earlier.as_ref().map(|inputs| point(0, &inputs[..]));
+            let value = input
+                .signal
+                .eval(earlier, point(1000, &inputs[..]), input.interval_ms);
+            if let Some(value) = value {
+                Float::add(fold, value);
             }
             above = inputs;
         }

@@ -27,6 +27,11 @@ pub(super) struct Bucket {
     pub(super) rows: Range<usize>,
     /// The minutes that it consists of.
     pub(super) minutes: Range<usize>,
+    /// The microseconds from the row before each of its rows, of the same clock epoch, to that
+    /// row.
+    pub(super) gap_us: i64,
+    /// How many of its rows have a rate.
+    pub(super) steps: usize,
 }
 
 /// The buckets of one resolution.
@@ -58,10 +63,9 @@ pub(super) struct Frame {
     interval_ms: i64,
     /// The finest buckets that all resolutions consist of.
     minutes: Buckets,
-    /// For each row the microseconds since the row before, 0 where there is none.
-    gap_us: Vec<i64>,
-    /// Whether a rate may be made over that.
-    is_step: Vec<bool>,
+    /// For each row the microseconds since the row before, 0 where no rate may be made over them.
+    /// Every signal reads all of them, so they are short.
+    steps_us: Vec<i32>,
     jumps: Vec<Jumps>,
 }
 
@@ -88,8 +92,7 @@ impl Frame {
         let mut frame = Self {
             interval_ms: origin.map_or(1000, |origin| origin.interval_ms),
             minutes: Buckets::default(),
-            gap_us: vec![0; file.rows()],
-            is_step: vec![false; file.rows()],
+            steps_us: vec![0; file.rows()],
             jumps: Vec::with_capacity(instances.len()),
             instances,
         };
@@ -159,15 +162,20 @@ impl Frame {
                 Before::Border => border.map(|border| border.at),
                 Before::Row(before) => Some(moments[before - first_row].0),
             };
-            if let Some(earlier) = earlier {
-                self.gap_us[row] = gap_us(earlier, *at);
-                self.is_step[row] = step_seconds(earlier, *at, self.interval_ms).is_some();
-            }
+            let since_us = earlier.map_or(0, |earlier| gap_us(earlier, *at));
+            let is_step = earlier
+                .is_some_and(|earlier| step_seconds(earlier, *at, self.interval_ms).is_some());
+            // A few intervals: what does not fit is no step.
+            let step_us = i32::try_from(since_us).ok().filter(|_| is_step);
+            self.steps_us[row] = step_us.unwrap_or_default();
+            let steps = usize::from(step_us.is_some());
             let start_ms = at.time_ms.div_euclid(MINUTE_MS).saturating_mul(MINUTE_MS);
             match self.minutes.list[first_bucket..].last_mut() {
                 Some(bucket) if bucket.start_ms == start_ms => {
                     bucket.last_ms = at.time_ms;
                     bucket.rows.end = row + 1;
+                    bucket.gap_us = bucket.gap_us.saturating_add(since_us);
+                    bucket.steps += steps;
                 }
                 _ => {
                     let minute = self.minutes.list.len();
@@ -177,6 +185,8 @@ impl Frame {
                         last_ms: at.time_ms,
                         rows: row..row + 1,
                         minutes: minute..minute + 1,
+                        gap_us: since_us,
+                        steps,
                     });
                 }
             }
@@ -201,21 +211,9 @@ impl Frame {
         self.interval_ms
     }
 
-    /// The microseconds between a row and the one before it.
-    pub(super) fn gap_us(&self, row: usize) -> i64 {
-        self.gap_us[row]
-    }
-
-    /// The microseconds that a rate may be made over.
-    pub(super) fn step_us(&self, row: usize) -> Option<i64> {
-        self.is_step[row].then(|| self.gap_us(row))
-    }
-
-    /// The same for each of these rows.
-    pub(super) fn steps(&self, rows: &Range<usize>) -> impl Iterator<Item = Option<i64>> + '_ {
-        let gaps = self.gap_us[rows.clone()].iter();
-        let is_step = &self.is_step[rows.clone()];
-        gaps.zip(is_step).map(|(gap, is)| is.then_some(*gap))
+    /// The microseconds that a rate of each of these rows is made over, 0 where none may be made.
+    pub(super) fn steps_us(&self, rows: &Range<usize>) -> &[i32] {
+        &self.steps_us[rows.clone()]
     }
 
     /// The rows of an instance whose predecessor is not the row above, in order.
@@ -244,6 +242,8 @@ impl Frame {
                         bucket.last_ms = minute.last_ms;
                         bucket.rows.end = minute.rows.end;
                         bucket.minutes.end = minute.minutes.end;
+                        bucket.gap_us = bucket.gap_us.saturating_add(minute.gap_us);
+                        bucket.steps += minute.steps;
                     }
                     _ => buckets.list.push(Bucket {
                         start_ms,

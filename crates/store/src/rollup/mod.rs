@@ -7,6 +7,7 @@
 mod border;
 mod fold;
 mod frame;
+mod summary;
 #[cfg(test)]
 mod tests;
 
@@ -88,7 +89,7 @@ impl RollUps<'_> {
             .map(TableWriter::row_group)
             .collect::<Result<Vec<_>, _>>()?;
         for (buckets, group) in buckets.iter().zip(&mut groups) {
-            write_coverage(&frame, buckets, group)?;
+            write_coverage(buckets, group)?;
         }
         self.write_identity(&file, &buckets, &mut groups)?;
         for signal in signals(self.table) {
@@ -150,11 +151,7 @@ impl RollUps<'_> {
 
 /// The bucket's start, the span of its rows, how many there are, and the time that increases
 /// were taken over.
-fn write_coverage(
-    frame: &Frame,
-    buckets: &Buckets,
-    group: &mut GroupWriter<'_, '_>,
-) -> Result<(), StoreError> {
+fn write_coverage(buckets: &Buckets, group: &mut GroupWriter<'_, '_>) -> Result<(), StoreError> {
     let count = |bucket: &Bucket| i64::try_from(bucket.rows.len()).unwrap_or(i64::MAX);
     type Value<'a> = &'a dyn Fn(&Bucket) -> i64;
     let columns: [(&str, DataType, Value<'_>); 5] = [
@@ -169,10 +166,7 @@ fn write_coverage(
         (
             roll_up_column::INCREASE_TIME_US,
             DataType::Int64,
-            &|bucket| {
-                let gaps = bucket.rows.clone().map(|row| frame.gap_us(row));
-                gaps.fold(0, i64::saturating_add)
-            },
+            &|bucket| bucket.gap_us,
         ),
     ];
     for (name, data_type, value) in columns {
