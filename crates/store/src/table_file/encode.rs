@@ -4,7 +4,8 @@
 //! hourly merge takes per column what is smallest of these" (DATA.md section 1). Which that is
 //! depends on the numbers, so it is tried: on the whole of a short column, on samples from all
 //! over a long one. Packed differences are mostly noise, which zstd makes little smaller than LZ4
-//! does, and decodes at a fraction of its speed: half of a query.
+//! does, and decodes at a fraction of its speed: half of a query. Of a short column, as a week
+//! has hundreds, the making of a zstd decoder costs more than all the rest: its numbers are LZ4.
 
 use super::column::{Column, Values};
 use super::write::{base_properties, is_key, is_label};
@@ -38,21 +39,32 @@ pub(super) struct Encoded {
 
 /// An encoding that every reader knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Candidate {
+enum Form {
     Delta,
-    /// With LZ4.
-    FastDelta,
     Plain,
     /// What does not fit the dictionary is written by the other.
     Dictionary(Encoding),
 }
 
+/// How pages are compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Codec {
+    Zstd,
+    /// Not as small, and read much faster.
+    Lz4,
+}
+
+/// A way to store a column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Candidate(Form, Codec);
+
 impl Candidate {
     fn properties(self, field: &Field) -> WriterPropertiesPtr {
-        let (dictionary, encoding) = match self {
-            Self::Delta | Self::FastDelta => (false, Encoding::DELTA_BINARY_PACKED),
-            Self::Plain => (false, Encoding::PLAIN),
-            Self::Dictionary(rest) => (true, rest),
+        let Self(form, codec) = self;
+        let (dictionary, encoding) = match form {
+            Form::Delta => (false, Encoding::DELTA_BINARY_PACKED),
+            Form::Plain => (false, Encoding::PLAIN),
+            Form::Dictionary(rest) => (true, rest),
         };
         let statistics = if is_key(field) {
             EnabledStatistics::Page
@@ -63,7 +75,7 @@ impl Candidate {
             .set_dictionary_enabled(dictionary)
             .set_encoding(encoding)
             .set_statistics_enabled(statistics);
-        if self == Self::FastDelta {
+        if codec == Codec::Lz4 {
             properties = properties.set_compression(Compression::LZ4_RAW);
         }
         Arc::new(properties.build())
@@ -71,11 +83,45 @@ impl Candidate {
 
     /// What so many bytes cost, against as many of the others.
     fn cost(self, bytes: usize, field: &Field) -> usize {
-        match self {
-            Self::FastDelta if field.name() == ASKED_MOST => bytes * 2,
-            Self::FastDelta => bytes * 4,
-            Self::Delta | Self::Plain | Self::Dictionary(_) => bytes * 5,
+        match self.1 {
+            Codec::Lz4 if field.name() == ASKED_MOST => bytes * 2,
+            Codec::Lz4 => bytes * 4,
+            Codec::Zstd => bytes * 5,
         }
+    }
+}
+
+/// Whether a column is tried whole: one of a ten-minute roll-up, or of a node's own table.
+const fn is_short(rows: usize) -> bool {
+    rows <= SAMPLE_ROWS
+}
+
+/// In which ways a column may be stored; more than one are tried.
+fn candidates(column: &Column, field: &Field, table: Table) -> Vec<Candidate> {
+    let is_short = is_short(column.rows());
+    let codec = if is_short { Codec::Lz4 } else { Codec::Zstd };
+    let (delta, plain) = (Form::Delta, Form::Plain);
+    let repeated = Form::Dictionary(Encoding::PLAIN);
+    match &column.values {
+        Values::Int(values) if column.is_uniform(values) => vec![Candidate(delta, Codec::Lz4)],
+        Values::Float(values) if column.is_uniform(values) => vec![Candidate(repeated, codec)],
+        Values::Int(_) => {
+            let mut ways = vec![
+                Candidate(delta, Codec::Lz4),
+                Candidate(Form::Dictionary(Encoding::DELTA_BINARY_PACKED), codec),
+                Candidate(plain, codec),
+            ];
+            if !is_short {
+                ways.insert(0, Candidate(delta, Codec::Zstd));
+            }
+            ways
+        }
+        Values::Float(_) => vec![Candidate(plain, codec), Candidate(repeated, codec)],
+        Values::Text { .. } if is_label(table, field.name()) => {
+            vec![Candidate(repeated, Codec::Zstd)]
+        }
+        Values::Text { .. } => vec![Candidate(plain, Codec::Zstd)],
+        Values::Bool(_) => vec![Candidate(plain, codec)],
     }
 }
 
@@ -87,31 +133,7 @@ pub(super) fn best(
     descriptor: &ColumnDescPtr,
 ) -> Result<Encoded, ParquetError> {
     let rows = column.rows();
-    let is_short = rows <= SAMPLE_ROWS;
-    let candidates: &[Candidate] = match &column.values {
-        // As nearly half of a roll-up's columns are: what is tried costs more than the column.
-        Values::Int(values) if column.is_uniform(values) => &[Candidate::FastDelta],
-        Values::Float(values) if column.is_uniform(values) => {
-            &[Candidate::Dictionary(Encoding::PLAIN)]
-        }
-        // Read in no time however it is stored.
-        Values::Int(_) if is_short => &[
-            Candidate::Delta,
-            Candidate::Dictionary(Encoding::DELTA_BINARY_PACKED),
-            Candidate::Plain,
-        ],
-        Values::Int(_) => &[
-            Candidate::Delta,
-            Candidate::FastDelta,
-            Candidate::Dictionary(Encoding::DELTA_BINARY_PACKED),
-            Candidate::Plain,
-        ],
-        Values::Float(_) => &[Candidate::Plain, Candidate::Dictionary(Encoding::PLAIN)],
-        Values::Text { .. } if is_label(table, field.name()) => {
-            &[Candidate::Dictionary(Encoding::PLAIN)]
-        }
-        Values::Bool(_) | Values::Text { .. } => &[Candidate::Plain],
-    };
+    let candidates = candidates(column, field, table);
     let encode = |candidate: Candidate, ranges: &[Range<usize>]| {
         encode(
             column,
@@ -123,7 +145,7 @@ pub(super) fn best(
     };
     let all = 0..rows;
     let whole = std::slice::from_ref(&all);
-    if let [only] = candidates {
+    if let [only] = candidates.as_slice() {
         return encode(*only, whole);
     }
     let sample_rows = SAMPLE_ROWS.min(rows / (SAMPLES * SAMPLED_PART));
@@ -132,7 +154,8 @@ pub(super) fn best(
         .map(|start| start..start + sample_rows)
         .collect();
     let mut best: Option<(Candidate, Encoded)> = None;
-    for candidate in candidates {
+    let is_short = is_short(rows);
+    for candidate in &candidates {
         let ranges = if is_short { whole } else { &samples };
         let encoded = encode(*candidate, ranges)?;
         let cost =
@@ -177,11 +200,11 @@ mod tests {
     use arrow::datatypes::{DataType, Schema};
     use parquet::arrow::ArrowSchemaConverter;
 
-    fn compression(name: &str, value: impl Fn(u64) -> u64) -> Compression {
+    fn compression(name: &str, rows: usize, value: impl Fn(u64) -> u64) -> Compression {
         let field = Field::new(name, DataType::Int64, true);
         let schema = Schema::new(vec![field.clone()]);
         let schema = ArrowSchemaConverter::new().convert(&schema).unwrap();
-        let mut column = Column::new(&field, 100_000);
+        let mut column = Column::new(&field, rows);
         column.valid.fill(true);
         if let Values::Int(values) = &mut column.values {
             for (row, to) in (0..).zip(values) {
@@ -192,9 +215,23 @@ mod tests {
         encoded.close.metadata.compression()
     }
 
+    const LONG: usize = 100_000;
+
+    #[test]
+    fn a_short_column_needs_no_zstd() {
+        let pages = |row| (noise(row) % 7) << 12;
+        for rows in [0, 1, SAMPLE_ROWS] {
+            let found = compression("memory_anon", rows, pages);
+            assert_eq!(found, Compression::LZ4_RAW, "{rows}");
+        }
+    }
+
     #[test]
     fn what_never_changes_needs_no_trial() {
-        assert_eq!(compression("memory_anon", |_| 4096), Compression::LZ4_RAW);
+        assert_eq!(
+            compression("memory_anon", LONG, |_| 4096),
+            Compression::LZ4_RAW
+        );
         let field = Field::new("nothing", DataType::Int64, true);
         let mut column = Column::new(&field, 3);
         assert!(column.is_uniform(&[0; 3]));
@@ -209,11 +246,11 @@ mod tests {
 
     #[test]
     fn what_zstd_makes_hardly_smaller_is_read_fast() {
-        assert_eq!(compression("io_rchar", noise), Compression::LZ4_RAW);
+        assert_eq!(compression("io_rchar", LONG, noise), Compression::LZ4_RAW);
         // Whole pages that come and go: the bits are few, and never where LZ4 would see them.
         let pages = |row| (noise(row) % 7 + noise(row / 9) % 900) << 12;
-        let zstd = compression("memory_anon", pages);
+        let zstd = compression("memory_anon", LONG, pages);
         assert!(matches!(zstd, Compression::ZSTD(_)), "{zstd}");
-        assert_eq!(compression(ASKED_MOST, pages), Compression::LZ4_RAW);
+        assert_eq!(compression(ASKED_MOST, LONG, pages), Compression::LZ4_RAW);
     }
 }
