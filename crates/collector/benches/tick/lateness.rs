@@ -1,12 +1,13 @@
 //! How late ticks begin while every CPU is busy: the recorder's against those of a bare loop.
 
 use crate::recorder::Fgm;
-use crate::table::Table;
+use crate::table::Table as Figures;
 use crate::ticks::quantile;
 use crate::tree::Tree;
 use anyhow::Context;
 use arrow::array::AsArray;
 use arrow::datatypes::{Int64Type, TimestampMillisecondType};
+use fgm_model::Table;
 use fgm_model::schema::column;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -23,7 +24,7 @@ const INTERVAL_US: i64 = 100_000;
 const TICKS: usize = 400;
 
 /// Both in the same time, with one busy thread per CPU that is not pinned.
-pub(crate) fn measure(tree: &Tree, table: &mut Table) -> anyhow::Result<()> {
+pub(crate) fn measure(tree: &Tree, table: &mut Figures) -> anyhow::Result<()> {
     let done = AtomicBool::new(false);
     let cpus = std::thread::available_parallelism()?.get();
     let cap = tree.most_kept_files().to_string();
@@ -102,11 +103,13 @@ fn bare_loop() -> anyhow::Result<Vec<f64>> {
     Ok(late_us)
 }
 
-/// When each tick's first container was read after the tick's instant, in microseconds: what is
-/// in the recorder's own files.
+/// When each tick's first reading began after the tick's instant, in microseconds: what is in the
+/// recorder's own files. Pods are read before their containers.
 fn first_reads(data: &Path) -> anyhow::Result<Vec<f64>> {
     let mut first: BTreeMap<i64, i64> = BTreeMap::new();
-    let mut folders = vec![data.join("metrics")];
+    let mut folders = [Table::Pods, Table::Metrics]
+        .map(|table| data.join(table.as_str()))
+        .to_vec();
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(&folder)? {
             let path = entry?.path();
