@@ -228,6 +228,9 @@ pub struct Point<'a> {
 }
 
 impl Signal {
+    /// No signal has more inputs.
+    pub const MOST_INPUTS: usize = 3;
+
     /// Every signal: stored metrics in column order, then derived ones.
     pub fn all() -> impl Iterator<Item = Self> {
         Metric::ALL
@@ -400,6 +403,12 @@ mod tests {
         let all = ids.len();
         ids.dedup();
         assert_eq!(ids.len(), all);
+    }
+
+    #[test]
+    fn no_signal_has_more_inputs() {
+        let most = Signal::all().map(|signal| signal.inputs().len()).max();
+        assert_eq!(most, Some(Signal::MOST_INPUTS));
     }
 
     #[test]

@@ -13,9 +13,6 @@ use std::ops::Range;
 /// A day: an offset beyond it is not one, and must not overflow what is made of it.
 const LARGEST_OFFSET_US: i64 = 86_400_000_000;
 
-/// Most inputs of a signal.
-const MOST_INPUTS: usize = 4;
-
 /// Rows of one instance in one clock epoch, in the order of time.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Rows<'a> {
@@ -114,12 +111,12 @@ impl Rows<'_> {
             rates(only, rows, before, steps_s, divisor, values);
             return;
         }
-        let gather = |row: usize, into: &mut [Option<i64>; MOST_INPUTS]| {
+        let gather = |row: usize, into: &mut [Option<i64>; Signal::MOST_INPUTS]| {
             for (slot, place) in into.iter_mut().zip(places) {
                 *slot = column(place).get(row);
             }
         };
-        let mut before = [None; MOST_INPUTS];
+        let mut before = [None; Signal::MOST_INPUTS];
         let mut at = match rows.start.checked_sub(1) {
             Some(row) => {
                 gather(row, &mut before);
@@ -134,7 +131,7 @@ impl Rows<'_> {
         };
         for row in rows.clone() {
             let Some(now) = self.at(row) else { break };
-            let mut inputs = [None; MOST_INPUTS];
+            let mut inputs = [None; Signal::MOST_INPUTS];
             gather(row, &mut inputs);
             let point = |at, inputs| Point { at, inputs };
             let value = input.signal.eval(

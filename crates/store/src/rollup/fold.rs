@@ -70,11 +70,8 @@ impl Chain {
     }
 }
 
-/// The columns of a signal: no formula has more.
-const INPUTS: usize = 3;
-
-/// A row of them.
-type Inputs = [Option<i64>; INPUTS];
+/// A row of a signal's columns.
+type Inputs = [Option<i64>; Signal::MOST_INPUTS];
 
 /// The buckets of a signal.
 pub(super) enum Fold {
@@ -325,7 +322,7 @@ fn add_derived(
     });
     let mut above = Inputs::default();
     for (fold, bucket) in folds.iter_mut().zip(buckets) {
-        let columns: [_; INPUTS] = from_fn(|column| input.rows(column, &bucket.rows));
+        let columns: [_; Signal::MOST_INPUTS] = from_fn(|column| input.rows(column, &bucket.rows));
         for (index, (row, step_us)) in bucket
             .rows
             .clone()
