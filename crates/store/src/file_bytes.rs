@@ -29,18 +29,23 @@ impl FileBytes {
         }
     }
 
-    /// Reads a piece, which lies behind those that are in memory, and keeps it there.
+    /// Reads a piece and keeps it in memory.
     ///
     /// # Errors
     /// The file ends before, or cannot be read.
     pub(crate) fn keep(&mut self, start: u64, length: usize) -> Result<(), ParquetError> {
         let bytes = self.get_bytes(start, length)?;
-        self.pieces.push((start, bytes));
+        self.pieces.insert(self.behind(start), (start, bytes));
         Ok(())
     }
 
+    /// The place of the first piece that begins behind a byte.
+    fn behind(&self, start: u64) -> usize {
+        self.pieces.partition_point(|(at, _)| *at <= start)
+    }
+
     fn in_memory(&self, start: u64) -> Option<Bytes> {
-        let after = self.pieces.partition_point(|(at, _)| *at <= start);
+        let after = self.behind(start);
         let (at, bytes) = self.pieces.get(after.checked_sub(1)?)?;
         let skip = usize::try_from(start - at).ok()?;
         (skip < bytes.len()).then(|| bytes.slice(skip..))
