@@ -126,3 +126,34 @@ impl ChunkReader for FileBytes {
         Ok(bytes.into())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    #[test]
+    fn the_file_is_the_same_in_memory_and_out_of_it() {
+        let content: Vec<u8> = (0..100).collect();
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&content).unwrap();
+        let mut bytes = FileBytes::new(Arc::new(file), 100);
+        for (start, length) in [(50, 10), (10, 10), (55, 20)] {
+            bytes.keep(start, length).unwrap();
+        }
+        for start in 0..100 {
+            for length in 0..=100 - start {
+                let found = bytes.get_bytes(start as u64, length).unwrap();
+                assert_eq!(found, content[start..start + length], "{start} {length}");
+            }
+        }
+        for start in [0, 15, 50, 58, 70] {
+            let mut first = [0];
+            let mut from = bytes.get_read(start).unwrap();
+            from.read_exact(&mut first).unwrap();
+            assert_eq!(u64::from(first[0]), start);
+        }
+        assert!(bytes.get_bytes(99, 2).is_err());
+        assert!(bytes.keep(u64::MAX, usize::MAX).is_err());
+    }
+}

@@ -1,13 +1,12 @@
 //! How late ticks begin while every CPU is busy: the recorder's against those of a bare loop.
 
 use crate::recorder::Fgm;
-use crate::table::Table as Figures;
+use crate::table::Table;
 use crate::ticks::quantile;
 use crate::tree::Tree;
 use anyhow::Context;
 use arrow::array::AsArray;
 use arrow::datatypes::{Int64Type, TimestampMillisecondType};
-use fgm_model::Table;
 use fgm_model::schema::column;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -24,7 +23,7 @@ const INTERVAL_US: i64 = 100_000;
 const TICKS: usize = 400;
 
 /// Both in the same time, with one busy thread per CPU that is not pinned.
-pub(crate) fn measure(tree: &Tree, table: &mut Figures) -> anyhow::Result<()> {
+pub(crate) fn measure(tree: &Tree, table: &mut Table) -> anyhow::Result<()> {
     let done = AtomicBool::new(false);
     let cpus = std::thread::available_parallelism()?.get();
     let cap = tree.most_kept_files().to_string();
@@ -107,7 +106,7 @@ fn bare_loop() -> anyhow::Result<Vec<f64>> {
 /// recorder's own files. Pods are read before their containers.
 fn first_reads(data: &Path) -> anyhow::Result<Vec<f64>> {
     let mut first: BTreeMap<i64, i64> = BTreeMap::new();
-    let mut folders = [Table::Pods, Table::Metrics]
+    let mut folders = [fgm_model::Table::Pods, fgm_model::Table::Metrics]
         .map(|table| data.join(table.as_str()))
         .to_vec();
     while let Some(folder) = folders.pop() {

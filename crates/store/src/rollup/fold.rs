@@ -1,7 +1,7 @@
 //! Folding one signal's rows into buckets: first into minutes, then those into longer ones.
 
 use super::frame::{Before, Bucket, Buckets, Frame};
-use super::summary::{Float, Gauge, Summary, Total, plain, seconds};
+use super::summary::{Float, Gauge, Summary, Total, per_second, plain};
 use crate::table_file::column::{Column, Values};
 use arrow::datatypes::Field;
 use fgm_model::Signal;
@@ -302,7 +302,7 @@ fn add_rates(
             if *step_us > 0
                 && let Some(gained) = before.and_then(|before| increase(before, value))
             {
-                Float::add(rate, gained / seconds(*step_us) / divisor);
+                Float::add(rate, per_second(gained, *step_us, divisor));
             }
         }
     }

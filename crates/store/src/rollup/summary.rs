@@ -128,9 +128,11 @@ impl Total {
     }
 }
 
-/// A step as rates are made of it.
-pub(super) fn seconds(step_us: i32) -> f64 {
-    f64::from(step_us) / 1e6
+/// What was gained in a step as a rate through the divisor. The order of the divisions is that of
+/// [`fgm_model::Signal::eval`], to the last bit.
+pub(super) fn per_second(gained: f64, step_us: i32, divisor: f64) -> f64 {
+    let rate = gained / (f64::from(step_us) / 1e6);
+    if divisor > 1.0 { rate / divisor } else { rate }
 }
 
 /// A counter's bucket whose rows follow each other, are all known and all have a step: the total,
@@ -150,12 +152,7 @@ pub(super) fn plain(
     for (value, step_us) in values.iter().zip(steps_us) {
         gain += (i128::from(*value) - i128::from(before)).max(0);
         if let Some(gained) = increase(before, *value) {
-            let of_row = gained / seconds(*step_us);
-            rate.add_one(if divisor > 1.0 {
-                of_row / divisor
-            } else {
-                of_row
-            });
+            rate.add_one(per_second(gained, *step_us, divisor));
         }
         before = *value;
     }

@@ -9,6 +9,9 @@ use std::ops::Range;
 /// Numbers handed over at a time.
 const CHUNK: usize = 8192;
 
+/// Their levels where each is known.
+const ALL_KNOWN: [i16; CHUNK] = [1; CHUNK];
+
 /// Equal texts handed over at a time: the same slice serves a long run again and again, where a
 /// handle for each of its rows would cost more than the rest of the writing.
 const SAME: usize = 256;
@@ -54,7 +57,6 @@ where
     let Some(valid) = valid else {
         return writer.write_batch(values, None, None).map(drop);
     };
-    const ALL_KNOWN: [i16; CHUNK] = [1; CHUNK];
     for (values, valid) in values.chunks(CHUNK).zip(valid.chunks(CHUNK)) {
         if valid.contains(&false) {
             let levels: Vec<i16> = valid.iter().map(|valid| i16::from(*valid)).collect();
