@@ -5,7 +5,7 @@
 //! the latest wins, and what it lacks is filled in from the earlier.
 
 use crate::identity::Resources;
-use fgm_model::rate::{ReadAt, increase, step_seconds};
+use fgm_model::rate::{ReadAt, increase, millicores, step_us};
 use fgm_model::{Instance, Metric, Row, Values};
 use std::sync::Arc;
 
@@ -72,13 +72,9 @@ impl Subject {
             .and_then(|(user, system)| user.checked_add(system));
         let millicores = usage_usec.and_then(|usage_usec| {
             let last = self.last.filter(|last| last.clock_epoch == clock_epoch)?;
-            let seconds = step_seconds(last.at, at, interval_ms)?;
+            let step_us = step_us(last.at, at, interval_ms)?;
             let used_usec = increase(last.usage_usec, usage_usec)?;
-            #[expect(
-                clippy::cast_possible_truncation,
-                reason = "rounded by intent; casts saturate"
-            )]
-            Some((used_usec / seconds / 1000.0).round() as i64)
+            Some(millicores(used_usec, step_us))
         });
         let Resources {
             cpu_request_millicores,

@@ -20,11 +20,12 @@ pub struct ReadAt {
     pub offset_us: i64,
 }
 
-/// The seconds between two reads, if a rate may be made over them.
+/// The microseconds between two reads, if a rate may be made over them.
 ///
 /// The gap is judged by the rows' grid times and measured by the real reads.
+#[inline]
 #[must_use]
-pub fn step_seconds(earlier: ReadAt, later: ReadAt, interval_ms: i64) -> Option<f64> {
+pub fn step_us(earlier: ReadAt, later: ReadAt, interval_ms: i64) -> Option<i64> {
     let gap_ms = later.time_ms.checked_sub(earlier.time_ms)?;
     if gap_ms <= 0 || gap_ms > max_gap_ms(interval_ms) {
         return None;
@@ -32,8 +33,7 @@ pub fn step_seconds(earlier: ReadAt, later: ReadAt, interval_ms: i64) -> Option<
     let elapsed_us = (gap_ms * 1000)
         .checked_add(later.offset_us)?
         .checked_sub(earlier.offset_us)?;
-    #[expect(clippy::cast_precision_loss, reason = "a few seconds in microseconds")]
-    (elapsed_us > 0).then_some(elapsed_us as f64 / 1e6)
+    (elapsed_us > 0).then_some(elapsed_us)
 }
 
 /// The increase of a counter between two rows; `None` when it fell (a reset).
@@ -42,6 +42,30 @@ pub fn increase(earlier: i64, later: i64) -> Option<f64> {
     let increase = later.checked_sub(earlier)?;
     #[expect(clippy::cast_precision_loss, reason = "an increase, not a total")]
     (increase >= 0).then_some(increase as f64)
+}
+
+/// What a gain is multiplied with to give a rate per second.
+pub const PER_SECOND: f64 = 1e6;
+
+/// A gain over a step, in the unit that the scale gives it.
+///
+/// One division: of a rate's arithmetic it takes the most time.
+#[inline]
+#[must_use]
+pub const fn rate_of(gained: f64, step_us: f64, scale: f64) -> f64 {
+    gained * scale / step_us
+}
+
+/// `cpu_usage_millicores`: CPU time gained over a step, rounded to thousandths of a CPU.
+#[must_use]
+pub fn millicores(gained_usec: f64, step_us: i64) -> i64 {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_precision_loss,
+        reason = "rounded by intent, casts saturate; a few seconds in microseconds"
+    )]
+    let rounded = rate_of(gained_usec, step_us as f64, 1e3).round() as i64;
+    rounded
 }
 
 #[cfg(test)]
@@ -54,26 +78,32 @@ mod tests {
 
     #[test]
     fn real_read_times_make_the_rate() {
-        assert_eq!(step_seconds(at(0, 100), at(1000, 200_100), 1000), Some(1.2));
+        let step_us = step_us(at(0, 100), at(1000, 200_100), 1000);
+        assert_eq!(step_us, Some(1_200_000));
+        assert_eq!(rate_of(6.0, 1_200_000.0, PER_SECOND), 5.0);
     }
 
     #[test]
     fn a_long_gap_gives_no_rate() {
-        assert!(step_seconds(at(0, 0), at(3000, 9), 1000).is_some());
-        assert_eq!(step_seconds(at(0, 0), at(4000, 0), 1000), None);
-        assert!(step_seconds(at(0, 0), at(180_000, 0), 60_000).is_some());
-        assert_eq!(step_seconds(at(0, 0), at(180_001, 0), 60_000), None);
+        assert!(step_us(at(0, 0), at(3000, 9), 1000).is_some());
+        assert_eq!(step_us(at(0, 0), at(4000, 0), 1000), None);
+        assert!(step_us(at(0, 0), at(180_000, 0), 60_000).is_some());
+        assert_eq!(step_us(at(0, 0), at(180_001, 0), 60_000), None);
     }
 
     #[test]
     fn time_that_stands_or_runs_back_gives_no_rate() {
-        assert_eq!(step_seconds(at(1000, 0), at(1000, 5), 1000), None);
-        assert_eq!(step_seconds(at(1000, 0), at(0, 0), 1000), None);
-        assert_eq!(step_seconds(at(0, 2_000_000), at(1000, 0), 1000), None);
-        assert_eq!(
-            step_seconds(at(0, i64::MIN), at(1000, i64::MAX), 1000),
-            None
-        );
+        assert_eq!(step_us(at(1000, 0), at(1000, 5), 1000), None);
+        assert_eq!(step_us(at(1000, 0), at(0, 0), 1000), None);
+        assert_eq!(step_us(at(0, 2_000_000), at(1000, 0), 1000), None);
+        assert_eq!(step_us(at(0, i64::MIN), at(1000, i64::MAX), 1000), None);
+    }
+
+    #[test]
+    fn millicores_are_rounded() {
+        assert_eq!(millicores(300_000.0, 1_500_000), 200);
+        assert_eq!(millicores(1499.0, 1_000_000), 1);
+        assert_eq!(millicores(1500.0, 1_000_000), 2);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! roll-ups and SQL views all compute the same thing.
 
 use crate::catalogue::{Category, Kind, Metric, MetricDef, Unit};
-use crate::rate::{ReadAt, increase, step_seconds};
+use crate::rate::{PER_SECOND, ReadAt, increase, rate_of, step_us};
 use serde::Serialize;
 
 /// How a derived signal is computed from the stored columns.
@@ -304,17 +304,17 @@ impl Signal {
         }
     }
 
-    /// What the rate of its only input is divided by to give the signal: 1 where that rate is the
-    /// signal itself. `None` for a signal that is no such rate.
+    /// The scale that makes the signal of its only input's gain (see [`rate_of`]); `None` for a
+    /// signal that is no such rate.
     #[must_use]
-    pub const fn rate_divisor(self) -> Option<f64> {
+    pub const fn rate_scale(self) -> Option<f64> {
         match self {
-            Self::Stored(def, _) if def.kind.is_cumulative() => Some(1.0),
+            Self::Stored(def, _) if def.kind.is_cumulative() => Some(PER_SECOND),
             Self::Stored(..) => None,
             Self::Derived(def) => match def.formula {
-                Formula::MsPerSecond(_) => Some(1e3),
-                // Microseconds per second.
-                Formula::PercentOfTime(_) => Some(1e4),
+                Formula::MsPerSecond(_) => Some(PER_SECOND / 1e3),
+                // Microseconds in microseconds.
+                Formula::PercentOfTime(_) => Some(100.0),
                 _ => None,
             },
         }
@@ -335,18 +335,15 @@ impl Signal {
             let before = earlier?.inputs.get(input).copied().flatten()?;
             increase(before, now(input)?)
         };
-        let rate = |input: usize| {
-            let seconds = step_seconds(earlier?.at, later.at, interval_ms)?;
-            Some(gained(input)? / seconds)
-        };
-        if let Some(divisor) = self.rate_divisor() {
-            return rate(0).map(|per_s| per_s / divisor);
+        let step = || step_us(earlier?.at, later.at, interval_ms);
+        if let Some(scale) = self.rate_scale() {
+            return Some(rate_of(gained(0)?, float(step()?), scale));
         }
         match self {
             Self::Stored(..) => now(0).map(float),
             Self::Derived(def) => match def.formula {
                 Formula::PercentOfIncrease { .. } => {
-                    step_seconds(earlier?.at, later.at, interval_ms)?;
+                    step()?;
                     let whole = gained(1)?;
                     (whole > 0.0).then_some(100.0 * gained(0)? / whole)
                 }

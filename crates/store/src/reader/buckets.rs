@@ -84,7 +84,7 @@ impl Reader {
                 let tallies = of.tallies.iter_mut().zip(&cumulative);
                 for ((tally, is_rate), values) in tallies.zip(chunk.values) {
                     let tally = tally.get_or_insert_with(|| Tally::new(query.grid, query.keep));
-                    tally.add(chunk.times_ms, values, is_rate.then_some(chunk.steps_s));
+                    tally.add(chunk.times_ms, values, is_rate.then_some(chunk.steps_us));
                 }
             }
             Part::Rolled(chunk) => {

@@ -8,6 +8,7 @@ use super::refusal::Refusal;
 use super::source::{Source, Span};
 use super::table::guarded;
 use fgm_model::Signal;
+use fgm_model::rate::PER_SECOND;
 use fgm_model::rollup::{Rule, Statistic, column_name, roll_up_column};
 use fgm_model::schema::column;
 use parquet::data_type::Int64Type;
@@ -222,7 +223,7 @@ impl Names {
     ) -> Result<Vec<Columns>, ParquetError> {
         let read = |place| floats(source, pages, place, rows).map(Option::unwrap_or_default);
         let (count, time_us) = (read(self.rows)?, read(self.increase_time)?);
-        let interval_s = to_float(sane(source.interval_ms())) / 1e3;
+        let interval_us = to_float(sane(source.interval_ms())) * 1e3;
         let mut signals = Vec::with_capacity(self.signals.len());
         for of in &self.signals {
             let mut columns = Columns {
@@ -233,7 +234,7 @@ impl Names {
                 last: read(of.last)?,
             };
             if of.is_cumulative {
-                columns.weigh_by_time(&read(of.increase)?, &time_us, &count, interval_s);
+                columns.weigh_by_time(&read(of.increase)?, &time_us, &count, interval_us);
             }
             signals.push(columns);
         }
@@ -245,16 +246,16 @@ impl Columns {
     /// "Averages of rates are increase / time": where every row has its rate. Elsewhere the
     /// increase may reach back over a gap, and the rates that there are make the mean, each for
     /// one interval.
-    fn weigh_by_time(&mut self, increase: &[f64], time_us: &[f64], rows: &[f64], interval_s: f64) {
+    fn weigh_by_time(&mut self, increase: &[f64], time_us: &[f64], rows: &[f64], interval_us: f64) {
         let mean = self.sum.iter_mut().zip(&mut self.weight);
         let by_time = increase.iter().zip(time_us).zip(rows);
         for ((sum, weight), ((increase, time_us), rows)) in mean.zip(by_time) {
             if *weight >= *rows && *time_us > 0.0 && !increase.is_nan() {
-                *sum = *increase;
-                *weight = time_us / 1e6;
+                *sum = *increase * PER_SECOND;
+                *weight = *time_us;
             } else {
-                *sum *= interval_s;
-                *weight *= interval_s;
+                *sum *= interval_us;
+                *weight *= interval_us;
             }
         }
     }

@@ -37,9 +37,9 @@ pub struct Chunk<'a> {
     pub interval_ms: i64,
     /// The rows' times, milliseconds UTC.
     pub times_ms: &'a [i64],
-    /// For each row the seconds since the row before, NaN where no rate may be made; empty when
+    /// For each row the microseconds since the row before, NaN where no rate may be made; empty when
     /// no rate was asked for.
-    pub steps_s: &'a [f64],
+    pub steps_us: &'a [f64],
     /// For each signal a value per row, NaN = no data.
     pub values: &'a [Vec<f64>],
 }
@@ -328,7 +328,7 @@ impl<'a> Question<'a> {
 struct Evaluation<'a> {
     question: &'a Question<'a>,
     until_ms: i64,
-    steps_s: Vec<f64>,
+    steps_us: Vec<f64>,
     values: Vec<Vec<f64>>,
 }
 
@@ -337,7 +337,7 @@ impl<'a> Evaluation<'a> {
         Self {
             question,
             until_ms: until_ms.min(question.end_ms),
-            steps_s: Vec::new(),
+            steps_us: Vec::new(),
             values: vec![Vec::new(); question.query.signals.len()],
         }
     }
@@ -367,16 +367,16 @@ impl<'a> Evaluation<'a> {
         {
             let range = from..to;
             if question.inputs.has_rates {
-                rows.steps(&range, earlier.as_ref(), &mut self.steps_s);
+                rows.steps(&range, earlier.as_ref(), &mut self.steps_us);
             }
             for (input, values) in question.inputs.signals.iter().zip(&mut self.values) {
-                let steps_s = &self.steps_s;
+                let steps_us = &self.steps_us;
                 rows.evaluate(
                     &question.inputs,
                     input,
                     &range,
                     earlier.as_ref(),
-                    steps_s,
+                    steps_us,
                     values,
                 );
             }
@@ -386,7 +386,7 @@ impl<'a> Evaluation<'a> {
                 clock_epoch: stretch.clock_epoch,
                 interval_ms: rows.interval_ms,
                 times_ms: rows.times_ms.get(range).unwrap_or_default(),
-                steps_s: &self.steps_s,
+                steps_us: &self.steps_us,
                 values: &self.values,
             }));
         }

@@ -118,11 +118,11 @@ impl Slot {
     }
 
     /// Adds up rates, each of which holds for its step.
-    fn add_rate_sums(&mut self, values: &[f64], steps_s: &[f64]) {
-        for (value, step_s) in values.iter().zip(steps_s) {
+    fn add_rate_sums(&mut self, values: &[f64], steps_us: &[f64]) {
+        for (value, step_us) in values.iter().zip(steps_us) {
             if !value.is_nan() {
-                self.sum += value * step_s;
-                self.weight += step_s;
+                self.sum += value * step_us;
+                self.weight += step_us;
             }
         }
     }
@@ -157,7 +157,7 @@ impl Tally {
     }
 
     /// Adds samples in time order; with steps, they are rates.
-    pub(super) fn add(&mut self, times_ms: &[i64], values: &[f64], steps_s: Option<&[f64]>) {
+    pub(super) fn add(&mut self, times_ms: &[i64], values: &[f64], steps_us: Option<&[f64]>) {
         let has_sums = self.whole.is_some() || !self.sum.is_empty();
         let step_ms = self.grid.step_ms;
         // The bucket that is being filled, and the first time behind it.
@@ -186,10 +186,10 @@ impl Tally {
             let of_bucket = values.get(from..to).unwrap_or_default();
             let mut slot = Slot::EMPTY;
             slot.add_extremes(of_bucket);
-            match steps_s {
+            match steps_us {
                 _ if !has_sums => {}
-                Some(steps_s) => {
-                    slot.add_rate_sums(of_bucket, steps_s.get(from..to).unwrap_or_default());
+                Some(steps_us) => {
+                    slot.add_rate_sums(of_bucket, steps_us.get(from..to).unwrap_or_default());
                 }
                 None => slot.add_sums(of_bucket),
             }

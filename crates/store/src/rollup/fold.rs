@@ -1,11 +1,11 @@
 //! Folding one signal's rows into buckets: first into minutes, then those into longer ones.
 
 use super::frame::{Before, Bucket, Buckets, Frame};
-use super::summary::{Float, Gauge, Summary, Total, per_second, plain};
+use super::summary::{Float, Gauge, Summary, Total, plain};
 use crate::table_file::column::{Column, Values};
 use arrow::datatypes::Field;
 use fgm_model::Signal;
-use fgm_model::rate::{ReadAt, increase};
+use fgm_model::rate::{PER_SECOND, ReadAt, increase, rate_of};
 use fgm_model::rollup::{Rule, Statistic, column_name};
 use fgm_model::signal::Point;
 use std::array::from_fn;
@@ -110,9 +110,9 @@ impl Fold {
             Self::Cumulative { totals, rates } => {
                 let jumps = frame.jumps(instance);
                 let (totals, rates) = (&mut totals[of.clone()], &mut rates[of]);
-                add_rates(totals, rates, list, (frame, jumps), (input, 1.0));
+                add_rates(totals, rates, list, (frame, jumps), (input, PER_SECOND));
             }
-            Self::Derived(folds) if let Some(divisor) = input.signal.rate_divisor() => {
+            Self::Derived(folds) if let Some(scale) = input.signal.rate_scale() => {
                 let jumps = frame.jumps(instance);
                 let mut unkept = vec![None; list.len()];
                 add_rates(
@@ -120,7 +120,7 @@ impl Fold {
                     &mut folds[of],
                     list,
                     (frame, jumps),
-                    (input, divisor),
+                    (input, scale),
                 );
             }
             Self::Derived(folds) => {
@@ -231,13 +231,13 @@ fn add_gauge(folds: &mut [Option<Gauge>], buckets: &[Bucket], input: &Input<'_>)
     }
 }
 
-/// The only column of a counter, or of a signal that is its rate through a divisor.
+/// The only column of a counter, or of a signal that is its rate at another scale.
 fn add_rates(
     totals: &mut [Option<Total>],
     rates: &mut [Option<Float>],
     buckets: &[Bucket],
     (frame, jumps): (&Frame, &[(usize, Before)]),
-    (input, divisor): (&Input<'_>, f64),
+    (input, scale): (&Input<'_>, f64),
 ) {
     let border = input
         .before
@@ -261,7 +261,7 @@ fn add_rates(
             && !valid.contains(&false)
         {
             // A minute without anything particular, as nearly all are.
-            (*total, *rate) = plain(before, values, steps_us, divisor);
+            (*total, *rate) = plain(before, values, steps_us, scale);
             chain = Chain {
                 tail: Some(bucket.rows.end - 1),
                 value: Some(*last),
@@ -302,7 +302,7 @@ fn add_rates(
             if *step_us > 0
                 && let Some(gained) = before.and_then(|before| increase(before, value))
             {
-                Float::add(rate, per_second(gained, *step_us, divisor));
+                Float::add(rate, rate_of(gained, f64::from(*step_us), scale));
             }
         }
     }

@@ -10,7 +10,7 @@ use crate::table_file::column::{Column, Values};
 use crate::table_file::read::TableFile;
 use arrow::datatypes::{DataType, Field};
 use fgm_model::Resolution;
-use fgm_model::rate::{ReadAt, step_seconds};
+use fgm_model::rate::{ReadAt, step_us};
 use fgm_model::schema::{column, time_type};
 use std::ops::Range;
 
@@ -163,10 +163,9 @@ impl Frame {
                 Before::Row(before) => Some(moments[before - first_row].0),
             };
             let since_us = earlier.map_or(0, |earlier| gap_us(earlier, *at));
-            let is_step = earlier
-                .is_some_and(|earlier| step_seconds(earlier, *at, self.interval_ms).is_some());
+            let step_us = earlier.and_then(|earlier| step_us(earlier, *at, self.interval_ms));
             // A few intervals: what does not fit is no step.
-            let step_us = i32::try_from(since_us).ok().filter(|_| is_step);
+            let step_us = step_us.and_then(|step_us| i32::try_from(step_us).ok());
             self.steps_us[row] = step_us.unwrap_or_default();
             let steps = usize::from(step_us.is_some());
             let start_ms = at.time_ms.div_euclid(MINUTE_MS).saturating_mul(MINUTE_MS);

@@ -1,6 +1,6 @@
 //! What a bucket keeps of a signal's rows.
 
-use fgm_model::rate::increase;
+use fgm_model::rate::{increase, rate_of};
 
 /// Of a stored gauge.
 pub(super) type Gauge = Summary<i64, i128>;
@@ -128,31 +128,24 @@ impl Total {
     }
 }
 
-/// What was gained in a step as a rate through the divisor. The order of the divisions is that of
-/// [`fgm_model::Signal::eval`], to the last bit.
-pub(super) fn per_second(gained: f64, step_us: i32, divisor: f64) -> f64 {
-    let rate = gained / (f64::from(step_us) / 1e6);
-    if divisor > 1.0 { rate / divisor } else { rate }
-}
-
 /// A counter's bucket whose rows follow each other, are all known and all have a step: the total,
-/// and the rate through the divisor.
+/// and the rate at that scale.
 pub(super) fn plain(
     mut before: i64,
     values: &[i64],
     steps_us: &[i32],
-    divisor: f64,
+    scale: f64,
 ) -> (Option<Total>, Option<Float>) {
     if are_all(values, before) {
         return still(before, values.len());
     }
     let first = values.first().copied();
     let mut gain = 0;
-    let mut rate = Float::NOTHING;
+    let mut rates = Float::NOTHING;
     for (value, step_us) in values.iter().zip(steps_us) {
         gain += (i128::from(*value) - i128::from(before)).max(0);
         if let Some(gained) = increase(before, *value) {
-            rate.add_one(per_second(gained, *step_us, divisor));
+            rates.add_one(rate_of(gained, f64::from(*step_us), scale));
         }
         before = *value;
     }
@@ -161,7 +154,7 @@ pub(super) fn plain(
         last: before,
         increase: Some(gain),
     });
-    (total, (rate.count > 0).then_some(rate))
+    (total, (rates.count > 0).then_some(rates))
 }
 
 /// The same of a counter that stood still in so many rows.
@@ -184,6 +177,7 @@ fn still(value: i64, rows: usize) -> (Option<Total>, Option<Float>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use fgm_model::rate::PER_SECOND;
     use proptest::prelude::*;
 
     /// Values that often stand still.
@@ -211,10 +205,10 @@ mod tests {
             before in 0..3_i64,
             values in values(),
             step_us in 1..3_000_000_i32,
-            divisor in prop_oneof![Just(1.0), Just(1e4)],
+            scale in prop_oneof![Just(PER_SECOND), Just(1e2)],
         ) {
             let steps_us = vec![step_us; values.len()];
-            let (total, rate) = plain(before, &values, &steps_us, divisor);
+            let (total, rates) = plain(before, &values, &steps_us, scale);
             let all: Vec<i64> = std::iter::once(before).chain(values.iter().copied()).collect();
             let gains = all.windows(2).map(|pair| i128::from(pair[1]) - i128::from(pair[0]));
             let total = total.unwrap();
@@ -224,11 +218,11 @@ mod tests {
             let mut naive = None;
             for pair in all.windows(2) {
                 if let Some(gained) = increase(pair[0], pair[1]) {
-                    Float::add(&mut naive, gained / (f64::from(step_us) / 1e6) / divisor);
+                    Float::add(&mut naive, rate_of(gained, f64::from(step_us), scale));
                 }
             }
             let told = |rate: Option<Float>| rate.map(|of| (of.min, of.max, of.sum, of.count, of.last));
-            prop_assert_eq!(told(rate), told(naive));
+            prop_assert_eq!(told(rates), told(naive));
         }
     }
 }

@@ -6,7 +6,7 @@ use super::memory::Memory;
 use super::profile::{Profile, Trouble};
 use super::random::Random;
 use super::work::Work;
-use fgm_model::rate::{ReadAt, increase, step_seconds};
+use fgm_model::rate::{ReadAt, increase, millicores, step_us};
 use fgm_model::throttling::{Change, Periods, Throttling};
 use fgm_model::{Instance, Metric, Row, Values};
 use std::sync::Arc;
@@ -151,8 +151,8 @@ impl Container {
         self.work.write(values);
         let usage_usec = self.cpu.usage_usec();
         let millicores = self.last.and_then(|(last, before_usec)| {
-            let seconds = step_seconds(last, at, interval_ms)?;
-            Some((increase(before_usec, usage_usec)? / seconds / 1000.0).round() as i64)
+            let step_us = step_us(last, at, interval_ms)?;
+            Some(millicores(increase(before_usec, usage_usec)?, step_us))
         });
         values.set(Metric::CpuUsageMillicores, millicores);
         self.last = Some((at, usage_usec));

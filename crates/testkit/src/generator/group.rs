@@ -3,7 +3,7 @@
 //! A cgroup keeps the totals of children that are gone, so a counter of a pod never falls.
 
 use super::random::Random;
-use fgm_model::rate::{ReadAt, increase, step_seconds};
+use fgm_model::rate::{ReadAt, increase, millicores, step_us};
 use fgm_model::{Instance, Metric, Row, Values};
 use std::sync::Arc;
 
@@ -179,8 +179,8 @@ impl Group {
         let usage = values.get(Metric::CpuUserUsec).unwrap_or(0)
             + values.get(Metric::CpuSystemUsec).unwrap_or(0);
         let millicores = self.last.and_then(|(last, before)| {
-            let seconds = step_seconds(last, at, interval_ms)?;
-            Some((increase(before, usage)? / seconds / 1000.0).round() as i64)
+            let step_us = step_us(last, at, interval_ms)?;
+            Some(millicores(increase(before, usage)?, step_us))
         });
         values.set(Metric::CpuUsageMillicores, millicores);
         self.last = Some((at, usage));
