@@ -1,8 +1,9 @@
 //! The catalogue as a document for people: `specs/metrics.md`.
 
 use crate::catalogue::{Metric, Table};
+use crate::derived::DERIVED;
 use crate::event::EventKind;
-use crate::signal::{DERIVED, Signal};
+use crate::signal::Signal;
 use std::fmt::Write;
 
 /// Where the node's columns come from, which have no cgroup of their own.

@@ -5,6 +5,7 @@
 //! other crate of the house.
 
 pub mod catalogue;
+pub mod derived;
 pub mod document;
 pub mod event;
 pub mod identity;

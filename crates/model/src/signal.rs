@@ -1,192 +1,9 @@
 //! What can be shown: every stored metric and the signals derived from several of them.
-//!
-//! A derived signal's id is a metric id like any other. Its formula is data, so that the reader,
-//! roll-ups and SQL views all compute the same thing.
 
 use crate::catalogue::{Category, Kind, Metric, MetricDef, Unit};
+use crate::derived::{DERIVED, DerivedDef, Formula};
 use crate::rate::{PER_SECOND, ReadAt, increase, rate_of, step_us};
 use serde::Serialize;
-
-/// How a derived signal is computed from the stored columns.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Formula {
-    /// `100 x increase(part) / increase(whole)`; null when the whole stood still.
-    PercentOfIncrease {
-        /// The counter of the part.
-        part: Metric,
-        /// The counter of the whole.
-        whole: Metric,
-    },
-    /// The rate of a microsecond counter in milliseconds per second.
-    MsPerSecond(Metric),
-    /// The rate of a microsecond counter as percent of the time.
-    PercentOfTime(Metric),
-    /// `100 x value / limit`, the limit being another column.
-    PercentOf {
-        /// The gauge.
-        value: Metric,
-        /// What it is judged against.
-        limit: Metric,
-    },
-    /// `100 x cpu_usage_millicores / (1000 x quota / period)`.
-    PercentOfCpuQuota,
-    /// `value - part`, not below 0.
-    Difference {
-        /// The gauge.
-        value: Metric,
-        /// What is taken off.
-        part: Metric,
-    },
-}
-
-/// One derived signal.
-#[derive(Debug, Clone, Copy)]
-pub struct DerivedDef {
-    /// The id everywhere.
-    pub name: &'static str,
-    /// What a person calls it.
-    pub title: &'static str,
-    /// The group it is listed under.
-    pub category: Category,
-    /// The unit of the result.
-    pub unit: Unit,
-    /// One sentence for a person.
-    pub help: &'static str,
-    /// The stored limit it is judged against, where it has the same unit.
-    pub limit: Option<Metric>,
-    /// How it is computed.
-    pub formula: Formula,
-}
-
-/// Every derived signal.
-pub static DERIVED: &[DerivedDef] = &[
-    DerivedDef {
-        name: "cpu_throttled_percent",
-        title: "CPU throttled",
-        category: Category::Cpu,
-        unit: Unit::Percent,
-        help: "Share of the quota periods in which the cgroup ran out of quota.",
-        limit: None,
-        formula: Formula::PercentOfIncrease {
-            part: Metric::CpuNrThrottled,
-            whole: Metric::CpuNrPeriods,
-        },
-    },
-    DerivedDef {
-        name: "cpu_throttled_ms_per_s",
-        title: "CPU time lost to throttling",
-        category: Category::Cpu,
-        unit: Unit::MsPerSecond,
-        help: "Time held back for lack of quota in each second, summed over CPUs.",
-        limit: None,
-        formula: Formula::MsPerSecond(Metric::CpuThrottledUsec),
-    },
-    DerivedDef {
-        name: "cpu_percent_of_limit",
-        title: "CPU of limit",
-        category: Category::Cpu,
-        unit: Unit::Percent,
-        help: "CPU usage as a share of the quota.",
-        limit: None,
-        formula: Formula::PercentOfCpuQuota,
-    },
-    DerivedDef {
-        name: "cpu_percent_of_request",
-        title: "CPU of request",
-        category: Category::Cpu,
-        unit: Unit::Percent,
-        help: "CPU usage as a share of what the pod specification requests.",
-        limit: None,
-        formula: Formula::PercentOf {
-            value: Metric::CpuUsageMillicores,
-            limit: Metric::CpuRequestMillicores,
-        },
-    },
-    DerivedDef {
-        name: "memory_working_set",
-        title: "Memory working set",
-        category: Category::Memory,
-        unit: Unit::Bytes,
-        help: "memory_current less the inactive page cache: what the kernel cannot simply drop.",
-        limit: Some(Metric::MemoryMax),
-        formula: Formula::Difference {
-            value: Metric::MemoryCurrent,
-            part: Metric::MemoryInactiveFile,
-        },
-    },
-    DerivedDef {
-        name: "memory_percent_of_limit",
-        title: "Memory of limit",
-        category: Category::Memory,
-        unit: Unit::Percent,
-        help: "memory_current as a share of memory_max.",
-        limit: None,
-        formula: Formula::PercentOf {
-            value: Metric::MemoryCurrent,
-            limit: Metric::MemoryMax,
-        },
-    },
-    psi(
-        "cpu_psi_some_percent",
-        "CPU pressure, some",
-        Category::Cpu,
-        Metric::CpuPsiSomeUsec,
-        "Share of the time in which at least one task waited for a CPU.",
-    ),
-    psi(
-        "cpu_psi_full_percent",
-        "CPU pressure, full",
-        Category::Cpu,
-        Metric::CpuPsiFullUsec,
-        "Share of the time in which every non-idle task waited for a CPU.",
-    ),
-    psi(
-        "memory_psi_some_percent",
-        "Memory pressure, some",
-        Category::Memory,
-        Metric::MemoryPsiSomeUsec,
-        "Share of the time in which at least one task waited for memory.",
-    ),
-    psi(
-        "memory_psi_full_percent",
-        "Memory pressure, full",
-        Category::Memory,
-        Metric::MemoryPsiFullUsec,
-        "Share of the time in which every non-idle task waited for memory.",
-    ),
-    psi(
-        "io_psi_some_percent",
-        "I/O pressure, some",
-        Category::Io,
-        Metric::IoPsiSomeUsec,
-        "Share of the time in which at least one task waited for I/O.",
-    ),
-    psi(
-        "io_psi_full_percent",
-        "I/O pressure, full",
-        Category::Io,
-        Metric::IoPsiFullUsec,
-        "Share of the time in which every non-idle task waited for I/O.",
-    ),
-];
-
-const fn psi(
-    name: &'static str,
-    title: &'static str,
-    category: Category,
-    total: Metric,
-    help: &'static str,
-) -> DerivedDef {
-    DerivedDef {
-        name,
-        title,
-        category,
-        unit: Unit::Percent,
-        help,
-        limit: None,
-        formula: Formula::PercentOfTime(total),
-    }
-}
 
 /// A metric id as the API takes it: a stored metric or a derived signal.
 #[derive(Debug, Clone, Copy)]
@@ -292,7 +109,7 @@ impl Signal {
             Self::Stored(_, metric) => vec![metric],
             Self::Derived(def) => match def.formula {
                 Formula::PercentOfIncrease { part, whole } => vec![part, whole],
-                Formula::MsPerSecond(metric) | Formula::PercentOfTime(metric) => vec![metric],
+                Formula::Rate { counter, .. } => vec![counter],
                 Formula::PercentOf { value, limit } => vec![value, limit],
                 Formula::PercentOfCpuQuota => vec![
                     Metric::CpuUsageMillicores,
@@ -312,11 +129,21 @@ impl Signal {
             Self::Stored(def, _) if def.kind.is_cumulative() => Some(PER_SECOND),
             Self::Stored(..) => None,
             Self::Derived(def) => match def.formula {
-                Formula::MsPerSecond(_) => Some(PER_SECOND / 1e3),
-                // Microseconds in microseconds.
-                Formula::PercentOfTime(_) => Some(100.0),
+                Formula::Rate { scale, .. } => Some(scale),
                 _ => None,
             },
+        }
+    }
+
+    /// Whether a value is made of two rows.
+    #[must_use]
+    pub const fn needs_earlier(self) -> bool {
+        match self {
+            Self::Stored(def, _) => def.kind.is_cumulative(),
+            Self::Derived(def) => matches!(
+                def.formula,
+                Formula::Rate { .. } | Formula::PercentOfIncrease { .. }
+            ),
         }
     }
 
@@ -336,10 +163,9 @@ impl Signal {
             increase(before, now(input)?)
         };
         let step = || step_us(earlier?.at, later.at, interval_ms);
-        if let Some(scale) = self.rate_scale() {
-            return Some(rate_of(gained(0)?, float(step()?), scale));
-        }
+        let rate = |scale| Some(rate_of(gained(0)?, float(step()?), scale));
         match self {
+            Self::Stored(def, _) if def.kind.is_cumulative() => rate(PER_SECOND),
             Self::Stored(..) => now(0).map(float),
             Self::Derived(def) => match def.formula {
                 Formula::PercentOfIncrease { .. } => {
@@ -347,8 +173,7 @@ impl Signal {
                     let whole = gained(1)?;
                     (whole > 0.0).then_some(100.0 * gained(0)? / whole)
                 }
-                // Rates, and done above.
-                Formula::MsPerSecond(_) | Formula::PercentOfTime(_) => None,
+                Formula::Rate { scale, .. } => rate(scale),
                 Formula::PercentOf { .. } => percent(now(0)?, float(now(1)?)),
                 Formula::PercentOfCpuQuota => {
                     percent(now(0)?, 1000.0 * float(now(1)?) / float(now(2)?))

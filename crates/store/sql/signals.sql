@@ -22,13 +22,13 @@ WITH steps AS (
 ), spans AS (
     SELECT *,
         CASE WHEN gap_ms > 0 AND gap_ms <= greatest(3000, 3 * tick_ms) AND elapsed_us > 0
-            THEN elapsed_us / 1e6 END AS seconds
+            THEN elapsed_us END AS step_us
     FROM gaps
 )
 SELECT
     time,
     time + to_microseconds(coalesce(read_offset_us, 0)) AS read_at,
-    seconds,
+    step_us / 1e6 AS seconds,
     clock_epoch,
     limits_known,
 {identity},

@@ -1,7 +1,6 @@
 //! The columns that a set of signals needs.
 
 use fgm_model::Signal;
-use fgm_model::signal::Formula;
 use std::ops::Range;
 
 /// The columns that a set of signals needs, each once.
@@ -28,7 +27,7 @@ impl Inputs {
         let mut inputs = Self {
             names: Vec::new(),
             signals: Vec::new(),
-            has_rates: signals.iter().any(|signal| is_rate(*signal)),
+            has_rates: signals.iter().any(|signal| signal.needs_earlier()),
             columns: Vec::new(),
         };
         for signal in signals {
@@ -48,20 +47,5 @@ impl Inputs {
             });
         }
         inputs
-    }
-}
-
-/// Whether the value of a row depends on the row before it.
-fn is_rate(signal: Signal) -> bool {
-    match signal {
-        Signal::Stored(def, _) => def.kind.is_cumulative(),
-        Signal::Derived(def) => match def.formula {
-            Formula::PercentOfIncrease { .. }
-            | Formula::MsPerSecond(_)
-            | Formula::PercentOfTime(_) => true,
-            Formula::PercentOf { .. } | Formula::PercentOfCpuQuota | Formula::Difference { .. } => {
-                false
-            }
-        },
     }
 }

@@ -1,6 +1,7 @@
 //! A signal as an SQL expression over the steps of one life: what [`Signal::eval`] computes.
 
-use fgm_model::signal::Formula;
+use fgm_model::derived::Formula;
+use fgm_model::rate::PER_SECOND;
 use fgm_model::{Metric, Signal};
 
 /// The name of a counter's value in the row before.
@@ -8,22 +9,21 @@ pub(super) fn earlier(metric: Metric) -> String {
     format!("earlier_{}", metric.name())
 }
 
-/// The expression of a signal; `seconds` is null where no rate may be made.
+/// The expression of a signal; `step_us` is null where no rate may be made.
 pub(super) fn signal(signal: Signal) -> String {
     match signal {
-        Signal::Stored(def, metric) if def.kind.is_cumulative() => rate(metric, ""),
+        Signal::Stored(def, metric) if def.kind.is_cumulative() => rate(metric, PER_SECOND),
         Signal::Stored(def, _) => def.name.to_owned(),
         Signal::Derived(def) => match def.formula {
             Formula::PercentOfIncrease { part, whole } => format!(
-                "CASE WHEN seconds IS NOT NULL AND {} AND {} > {} THEN 100.0 * ({}) / ({}) END",
+                "CASE WHEN step_us IS NOT NULL AND {} AND {} > {} THEN 100.0 * ({}) / ({}) END",
                 grew(part),
                 whole.name(),
                 earlier(whole),
                 gain(part),
                 gain(whole)
             ),
-            Formula::MsPerSecond(metric) => rate(metric, " / 1e3"),
-            Formula::PercentOfTime(metric) => rate(metric, " / 1e4"),
+            Formula::Rate { counter, scale } => rate(counter, scale),
             Formula::PercentOf { value, limit } => percent(value.name(), limit.name()),
             Formula::PercentOfCpuQuota => {
                 let (quota, period) = (Metric::CpuQuotaUsec.name(), Metric::CpuPeriodUsec.name());
@@ -48,9 +48,10 @@ fn gain(metric: Metric) -> String {
     format!("{} - {}", metric.name(), earlier(metric))
 }
 
-fn rate(metric: Metric, scaled: &str) -> String {
+fn rate(metric: Metric, scale: f64) -> String {
+    // A floating-point literal, lest the product be too large for an integer.
     format!(
-        "CASE WHEN {} THEN ({}) / seconds{scaled} END",
+        "CASE WHEN {} THEN ({}) * {scale:e} / step_us END",
         grew(metric),
         gain(metric)
     )

@@ -92,7 +92,7 @@ export function HeatMap() {
         <h2>All containers</h2>
         <span class="sub">
           {metric?.title ?? spec.metric} · row = container
-          {frame && ` · ${shown}${frame.matched > shown ? ` of ${frame.matched}` : ""} rows · highest of each ${duration(frame.step)}`}
+          {frame && ` · ${shown}${frame.matched > shown ? ` of ${frame.matched}` : ""} ${frame.matched === 1 ? "row" : "rows"} · highest of each ${duration(frame.step)}`}
         </span>
         <span class="sp" />
         {at && (
