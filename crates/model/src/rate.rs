@@ -44,10 +44,11 @@ pub fn increase(earlier: i64, later: i64) -> Option<f64> {
     (increase >= 0).then_some(increase as f64)
 }
 
-/// What a gain is multiplied with to give a rate per second.
+/// The scale of a rate per second, there being so many microseconds in one.
 pub const PER_SECOND: f64 = 1e6;
 
-/// A gain over a step, in the unit that the scale gives it.
+/// `scale x gained / step_us`: a gain over a step of that many microseconds as a rate, in the unit
+/// that the scale gives it.
 ///
 /// One division: of a rate's arithmetic it takes the most time.
 #[inline]
@@ -57,15 +58,14 @@ pub const fn rate_of(gained: f64, step_us: f64, scale: f64) -> f64 {
 }
 
 /// `cpu_usage_millicores`: CPU time gained over a step, rounded to thousandths of a CPU.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    reason = "rounded by intent, casts saturate; a few seconds in microseconds"
+)]
 #[must_use]
 pub fn millicores(gained_usec: f64, step_us: i64) -> i64 {
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_precision_loss,
-        reason = "rounded by intent, casts saturate; a few seconds in microseconds"
-    )]
-    let rounded = rate_of(gained_usec, step_us as f64, 1e3).round() as i64;
-    rounded
+    rate_of(gained_usec, step_us as f64, 1e3).round() as i64
 }
 
 #[cfg(test)]

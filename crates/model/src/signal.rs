@@ -140,10 +140,12 @@ impl Signal {
     pub const fn needs_earlier(self) -> bool {
         match self {
             Self::Stored(def, _) => def.kind.is_cumulative(),
-            Self::Derived(def) => matches!(
-                def.formula,
-                Formula::Rate { .. } | Formula::PercentOfIncrease { .. }
-            ),
+            Self::Derived(def) => match def.formula {
+                Formula::Rate { .. } | Formula::PercentOfIncrease { .. } => true,
+                Formula::PercentOf { .. }
+                | Formula::PercentOfCpuQuota
+                | Formula::Difference { .. } => false,
+            },
         }
     }
 

@@ -13,7 +13,7 @@ use std::ops::Range;
 /// Twelve days: an offset as long as this is not one, and must not overflow what is made of it.
 const TOO_LONG_US: i64 = 1 << 40;
 
-/// So many steps are made at once where nothing is particular about any.
+/// So many steps are made at once where nothing is particular about any: a gap makes few slow.
 const STRETCH_ROWS: usize = 64;
 
 /// Rows of one instance in one clock epoch, in the order of time.
@@ -57,7 +57,6 @@ impl Rows<'_> {
         steps_us: &mut Vec<f64>,
     ) {
         steps_us.clear();
-        let step = |before, now| self.step(before, now);
         let Some(first) = self.at(rows.start).filter(|_| !rows.is_empty()) else {
             return;
         };
@@ -65,7 +64,7 @@ impl Rows<'_> {
             Some(row) => self.at(row),
             None => earlier.map(|earlier| earlier.at),
         };
-        steps_us.push(before.map_or(f64::NAN, |before| step(before, first)));
+        steps_us.push(before.map_or(f64::NAN, |before| self.step(before, first)));
         let times_ms = self.times_ms.get(rows.clone()).unwrap_or_default();
         match self.offsets_us.known(rows) {
             Some(offsets_us) => {
@@ -79,7 +78,7 @@ impl Rows<'_> {
             }
             None => {
                 let rest = rows.start + 1..rows.end;
-                let steps = rest.map_while(|row| Some(step(self.at(row - 1)?, self.at(row)?)));
+                let steps = rest.map_while(|row| Some(self.step(self.at(row - 1)?, self.at(row)?)));
                 steps_us.extend(steps);
             }
         }
